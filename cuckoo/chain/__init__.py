@@ -1,0 +1,1 @@
+"""The one chain client: RPC, transactions, contracts, events, deployment, devnet."""

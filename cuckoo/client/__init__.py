@@ -1,0 +1,1 @@
+"""HTTP clients: a miner to its coordinator, an app to its coordinator."""

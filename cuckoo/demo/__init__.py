@@ -1,0 +1,1 @@
+"""The one-command network: a real chain, a coordinator and miners on this machine."""

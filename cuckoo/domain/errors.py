@@ -1,0 +1,141 @@
+"""Every error of Cuckoo, in one tree, by whose fault it is.
+
+::
+
+    CuckooError
+      ConfigError            the user must change something; exit code 2
+        AmountInvalid        an amount of CAI that can not be read
+      TransientError         trying again may help; retried with back-off
+        ChainUnreachable     no RPC endpoint answers
+        CoordinatorUnreachable
+        WorkerDied           the GPU child died while it ran a job
+      PeerFault              the other side did wrong; it is told, and penalised where that is due
+        InvalidField         a field of a request is outside its limit
+        UnknownVersion       a message of a protocol version that we do not speak
+        SignatureInvalid     a signature that is not by whom it should be
+        NotFound             no such task, picture, node or session
+        Conflict             the request contradicts what is already stored
+        NotSignedIn          no session, or an expired one
+        Overloaded           a queue is full; carries the seconds after which to try again
+      FatalError             this role can not go on; it stops
+
+A message says what was being done, with which value, what the limit is and what to do next.
+"""
+
+
+class CuckooError(Exception):
+    """Root of all errors that Cuckoo raises on purpose."""
+
+    code = "error"
+
+
+class ConfigError(CuckooError):
+    """Something the user must change: a flag, a file, a balance. Exit code 2."""
+
+    code = "config"
+
+
+class AmountInvalid(ConfigError):
+    """An amount of CAI that can not be read exactly."""
+
+    code = "amount_invalid"
+
+
+class TransientError(CuckooError):
+    """A fault that may pass: retried with back-off."""
+
+    code = "transient"
+
+
+class ChainUnreachable(TransientError):
+    """No RPC endpoint gave an answer."""
+
+    code = "chain_unreachable"
+
+
+class CoordinatorUnreachable(TransientError):
+    """The coordinator's server gave no answer."""
+
+    code = "coordinator_unreachable"
+
+
+class WorkerDied(TransientError):
+    """The child process of a device died while it ran a job."""
+
+    code = "worker_died"
+
+
+class PeerFault(CuckooError):
+    """The other side did wrong."""
+
+    code = "peer_fault"
+    http_status = 400
+
+
+class InvalidField(PeerFault):
+    """A field whose value is outside its limit."""
+
+    code = "invalid_field"
+    http_status = 422
+
+    def __init__(self, field: str, value: object, limit: str) -> None:
+        """Name the field, the value that was given, and the limit it breaks."""
+        shown = repr(value)
+        if len(shown) > 80:
+            shown = f"{shown[:77]}..."
+        super().__init__(f"{field}: {shown} is refused: {limit}")
+        self.field = field
+        self.value = shown
+        self.limit = limit
+
+
+class UnknownVersion(PeerFault):
+    """A message of a protocol version that we do not speak."""
+
+    code = "unknown_version"
+
+
+class SignatureInvalid(PeerFault):
+    """A signature that is not by the key it should be by."""
+
+    code = "signature_invalid"
+    http_status = 403
+
+
+class NotFound(PeerFault):
+    """No such task, picture, node or session."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class Conflict(PeerFault):
+    """The request contradicts what is already stored."""
+
+    code = "conflict"
+    http_status = 409
+
+
+class NotSignedIn(PeerFault):
+    """No session, or one that has expired: sign in again."""
+
+    code = "not_signed_in"
+    http_status = 401
+
+
+class Overloaded(PeerFault):
+    """A queue is full: try again after ``retry_after_s``."""
+
+    code = "overloaded"
+    http_status = 429
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        """Carry the seconds after which another try makes sense."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class FatalError(CuckooError):
+    """This role can not go on: it stops, and its supervisor says why."""
+
+    code = "fatal"

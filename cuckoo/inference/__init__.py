@@ -1,0 +1,1 @@
+"""The one worker pool: a child process per device runs diffusion."""

@@ -1,0 +1,1 @@
+"""One page per role: opens resources and names its services."""

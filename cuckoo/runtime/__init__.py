@@ -1,0 +1,1 @@
+"""How a process lives: services, signals, retries, the clock, logs, metrics."""

@@ -1,0 +1,1 @@
+"""The one stake-weighted scheduler: pure, events in, decisions out."""

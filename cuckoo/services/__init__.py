@@ -1,0 +1,1 @@
+"""Loops and use cases, independent of one another; roles wire them."""

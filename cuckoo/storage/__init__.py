@@ -1,0 +1,1 @@
+"""What must survive a crash: one writer thread, tasks, ledger, blobs, migrations."""

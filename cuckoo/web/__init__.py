@@ -1,0 +1,1 @@
+"""aiohttp applications: the public API and the miner API."""
