@@ -1,0 +1,78 @@
+"""What decides the exact pixels besides the task, and how threads are shared out so that it stays the same."""
+
+import os
+from collections.abc import Mapping
+
+from cuckoo.domain.task import RuntimeProfile
+
+
+def available_cores() -> int:
+    """Count the CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def threads_per_child(cpu_children: int, cores: int | None = None) -> int:
+    """Share the cores among the CPU children of this host.
+
+    Args:
+        cpu_children: how many run on this host, those of other processes included; >= 1.
+        cores: default all that this process may use.
+    """
+    return max(1, (cores or available_cores()) // max(1, cpu_children))
+
+
+def child_environment(environ: Mapping[str, str], device: str, threads: int) -> dict[str, str]:
+    """Return the environment in which a child starts.
+
+    Thread counts must stand before torch is imported, and idle threads must sleep instead of spin: spinning ones make
+    several children on one host a hundred times slower.
+
+    Args:
+        environ: the parent's.
+        device: "cpu", "cuda:N" or "mps".
+        threads: CPU threads of a child on the CPU; ignored elsewhere.
+    """
+    quiet = {
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if device != "cpu":
+        return {**environ, **quiet}
+    count = str(threads)
+    return {
+        **environ,
+        **quiet,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "OMP_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+    }
+
+
+def runtime_profile(
+    *, device: str, device_name: str, dtype: str, torch: str, threads: int, isa: str, batch_bucket: int = 1
+) -> RuntimeProfile:
+    """Describe a run by what its exact pixels depend on.
+
+    Args:
+        device: "cpu", "cuda:N" or "mps".
+        device_name: what the driver calls the GPU; ignored on the CPU.
+        dtype: for example "float32".
+        torch: its version with the build, for example "2.13.0+cpu".
+        threads: CPU threads of torch; they and ``isa`` count on the CPU only.
+        isa: the vector instructions that torch dispatches to, for example "AVX2".
+        batch_bucket: the fixed batch size.
+    """
+    on_cpu = device == "cpu"
+    return RuntimeProfile(
+        device="cpu" if on_cpu else device_name,
+        dtype=dtype,
+        torch=torch,
+        attention="sdpa",
+        threads=threads if on_cpu else 0,
+        isa=isa if on_cpu else "",
+        batch_bucket=batch_bucket,
+    )
