@@ -1,0 +1,56 @@
+"""All of a data directory's stores, opened together."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cuckoo.storage.blobs import Blobs
+from cuckoo.storage.drawlog import DrawLog
+from cuckoo.storage.ledger import Ledger
+from cuckoo.storage.marks import SequenceMarks
+from cuckoo.storage.receipts import Receipts
+from cuckoo.storage.tasks import TaskStore
+from cuckoo.storage.writer import Reader, Writer
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a role keeps: a coordinator uses tasks, draws, marks and ledger; a miner receipts and ledger."""
+
+    writer: Writer
+    reader: Reader
+    blobs: Blobs
+    tasks: TaskStore
+    draws: DrawLog
+    marks: SequenceMarks
+    ledger: Ledger
+    receipts: Receipts
+
+
+@asynccontextmanager
+async def open_store(directory: Path, *, clock: Callable[[], float] = time.time) -> AsyncIterator[Store]:
+    """Open a data directory: lock it, migrate the database, recover the blobs.
+
+    Args:
+        directory: one per role; made if it does not exist.
+        clock: unix seconds.
+
+    Raises:
+        ConfigError: another process has it open, or its database is newer than this program.
+        FatalError: committed blobs are gone.
+    """
+    async with Writer(directory) as writer, Reader(directory) as reader:
+        blobs = Blobs(writer, reader, clock=clock)
+        await blobs.recover()
+        yield Store(
+            writer=writer,
+            reader=reader,
+            blobs=blobs,
+            tasks=TaskStore(reader, blobs),
+            draws=DrawLog(reader),
+            marks=SequenceMarks(reader),
+            ledger=Ledger(reader),
+            receipts=Receipts(reader, blobs),
+        )
