@@ -78,7 +78,9 @@ def parse_introduction(text: str) -> Introduction:
     try:
         return msgspec.json.decode(text, type=Introduction)
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise InvalidField("introduction", text, f"must be JSON with name, text, url, location, links: {error}") from None
+        raise InvalidField(
+            "introduction", text, f"must be JSON with name, text, url, location, links: {error}"
+        ) from None
 
 
 def encode_introduction(introduction: Introduction) -> str:

@@ -1,0 +1,90 @@
+"""Typed settings: flag > environment (``CUCKOO_...``) > file > default."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from cuckoo.domain.errors import ConfigError
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator of a coordinator may set. Times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    queue_limit: int = 10_000
+    long_poll_s: float = 25.0
+    miner_lost_s: float = 20.0
+    max_attempts: int = 3
+    grace_s: float = 15.0
+    retention_days: int = 7
+    body_limit_bytes: int = 1_048_576
+    picture_body_limit_bytes: int = 33_554_432
+
+
+class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator of a miner may set. Times in seconds."""
+
+    devices: tuple[str, ...] = ("auto",)
+    models: tuple[str, ...] = ("emoji-64",)
+    grace_s: float = 15.0
+    progress_s: float = 5.0
+
+
+class StakerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a staker may set. Times in seconds."""
+
+    interval_s: float = 10.0
+
+
+def load(
+    kind: type[S],
+    section: str,
+    *,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    file: Mapping[str, Any],
+) -> S:
+    """Fill ``kind`` from flags, then environment, then file, then its defaults.
+
+    Args:
+        kind: the settings struct.
+        section: its name in the file and in variables: ``CUCKOO_<SECTION>_<FIELD>``.
+        flags: values from the command line; None means not given.
+        environ: usually ``os.environ``; lists are separated by commas.
+        file: the parsed TOML file; its table ``section`` is read.
+
+    Raises:
+        ConfigError: an unknown field in the file, or a value of the wrong type, with where it came from.
+    """
+    table = file.get(section, {})
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"read settings [{section}]: it must be a table")
+    unknown = sorted(set(table) - set(fields))
+    if unknown:
+        raise ConfigError(f"read settings [{section}]: {unknown[0]} is unknown; there are {', '.join(fields)}")
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        variable = f"CUCKOO_{section}_{name}".upper()
+        if flags.get(name) is not None:
+            source, value = f"--{name.replace('_', '-')}", flags[name]
+        elif variable in environ:
+            source, value = variable, environ[variable]
+            if str(field.type).startswith("tuple"):
+                value = [item.strip() for item in environ[variable].split(",") if item.strip()]
+        elif name in table:
+            source, value = f"[{section}] {name}", table[name]
+        else:
+            continue
+        try:
+            values[name] = msgspec.convert(value, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigError(
+                f"read settings: {source} = {value!r}: {str(error)[:1].lower()}{str(error)[1:]}"
+            ) from None
+    return kind(**values)

@@ -1,0 +1,325 @@
+"""Everything that goes over the wire, as frozen structs.
+
+JSON bodies write bytes as lower-case hex and wei as decimal strings (``encode_json`` / ``decode_json``); bodies with
+pictures are MessagePack (``encode_binary`` / ``decode_binary``). Every request carries ``version``.
+"""
+
+from typing import Any, TypeVar, get_origin
+
+import msgspec
+
+from cuckoo.domain.errors import InvalidField, UnknownVersion
+from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
+from cuckoo.domain.task import TaskParameters, TaskStatus
+from cuckoo.protocol.receipts import Assignment, Receipt, Voucher
+
+PROTOCOL_VERSION = 1
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request between miner and coordinator."""
+
+    version: int = PROTOCOL_VERSION
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer; unknown fields are ignored, so that a newer server can say more."""
+
+
+# Sign-in: mutual, the coordinator signs first.
+
+
+class SignInRequest(Message, frozen=True, kw_only=True):
+    """A miner asks to sign in. ``last_sequence``: the highest it has seen from this coordinator."""
+
+    origin: str
+    miner_node: NodeId
+    miner_nonce: bytes
+    last_sequence: int
+
+
+class SignInOffer(Reply, frozen=True, kw_only=True):
+    """The coordinator's half: its nonce, an expiry, and its signature over ``SignIn``."""
+
+    coordinator_node: NodeId
+    coordinator_nonce: bytes
+    expiry: int
+    last_sequence: int
+    signature: bytes
+
+
+class ModelOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that a miner has loaded, and the largest task it takes."""
+
+    digest: ModelDigest
+    name: str
+    max_pixels: int
+    max_steps: int
+
+
+class SignInProof(Message, frozen=True, kw_only=True):
+    """The miner's half: its signature over the same ``SignIn``, what it can do, how many slots it has."""
+
+    origin: str
+    miner_node: NodeId
+    miner_nonce: bytes
+    coordinator_nonce: bytes
+    expiry: int
+    signature: bytes
+    slots: int
+    models: tuple[ModelOffer, ...]
+    device: str = ""
+
+
+class Session(Reply, frozen=True, kw_only=True):
+    """A signed-in session."""
+
+    token: str
+    expires_at: int
+    open_tasks: int
+
+
+# Work
+
+
+class Poll(Message, frozen=True, kw_only=True):
+    """One slot is free. ``slot`` numbers running slots from 0; the last one is the prefetch slot."""
+
+    slot: int
+    models: tuple[ModelDigest, ...]
+
+
+class SignedAssignment(Reply, frozen=True, kw_only=True):
+    """An assignment and the coordinator's signature; ``prefetched`` means it waits for a running one."""
+
+    assignment: Assignment
+    signature: bytes
+    prefetched: bool = False
+
+
+class Progress(Message, frozen=True, kw_only=True):
+    """Step n of N is done; doubles as a sign of life. ``preview``: a small PNG, or empty."""
+
+    step: int
+    steps: int
+    picture: int = 0
+    preview: bytes = b""
+
+
+class ProgressReply(Reply, frozen=True, kw_only=True):
+    """Whether to stop: the task was cancelled, or the attempt is fenced."""
+
+    cancelled: bool
+
+
+class ResultUpload(Message, frozen=True, kw_only=True):
+    """Pictures as PNG files, and the signed receipt over their pixels."""
+
+    receipt: Receipt
+    signature: bytes
+    pictures: tuple[bytes, ...]
+
+
+class SignedVoucher(Reply, frozen=True, kw_only=True):
+    """The new cumulative and the coordinator's signature."""
+
+    voucher: Voucher
+    signature: bytes
+
+
+class SubmitReply(Reply, frozen=True, kw_only=True):
+    """The result is durable. ``voucher`` is there when the task had a price."""
+
+    voucher: SignedVoucher | None = None
+
+
+class Failure(Message, frozen=True, kw_only=True):
+    """The miner could not finish an attempt."""
+
+    kind: str
+    reason: str
+
+
+class Accepted(Reply, frozen=True, kw_only=True):
+    """Noted."""
+
+
+# Public API
+
+
+class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an app asks for. ``None`` takes the model's own default; a missing seed is drawn at random."""
+
+    prompt: str
+    model: str = ""
+    negative_prompt: str = ""
+    width_px: int | None = None
+    height_px: int | None = None
+    pictures: int = 1
+    steps: int | None = None
+    guidance: float | None = None
+    scheduler: str = ""
+    seed: int | None = None
+
+
+class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt as an app sees it. ``odds`` is the probability with which the miner was drawn."""
+
+    attempt: int
+    miner_node: NodeId
+    odds: float
+    candidates: int
+    draw_index: int
+    deadline: int
+    state: str
+    reason: str = ""
+
+
+class TaskView(msgspec.Struct, frozen=True, kw_only=True):
+    """A task as its owner sees it. Times in unix seconds."""
+
+    task_id: TaskId
+    status: TaskStatus
+    model: str
+    parameters: TaskParameters
+    created_at: float
+    finished_at: float | None = None
+    position: int | None = None
+    eta_p50_s: float | None = None
+    eta_p90_s: float | None = None
+    step: int = 0
+    steps: int = 0
+    attempts: tuple[AttemptView, ...] = ()
+    pictures: tuple[str, ...] = ()
+    receipt: str = ""
+    error: str = ""
+
+
+class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything needed to check who made a task's pictures, and how."""
+
+    assignment: Assignment
+    assignment_signature: bytes
+    receipt: Receipt
+    receipt_signature: bytes
+    chain_id: int
+    staking: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Every refusal: a code for programs, a sentence for people; field and limit where there is one."""
+
+    code: str
+    message: str
+    field: str = ""
+    limit: str = ""
+    retry_after_s: float | None = None
+
+
+T = TypeVar("T")
+
+
+_JSON_SAFE_INTEGER = 2**53
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, int) and abs(value) > _JSON_SAFE_INTEGER:
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def to_json_value(message: Any) -> Any:
+    """Return plain lists, dicts, strings and numbers; bytes as hex, wei above 2**53 as decimal strings."""
+    return _plain(msgspec.to_builtins(message, builtin_types=(bytes,)))
+
+
+def encode_json(message: Any) -> bytes:
+    """Write a struct as JSON."""
+    return msgspec.json.encode(to_json_value(message))
+
+
+def decode_json(body: bytes, kind: type[T]) -> T:
+    """Read a struct from JSON.
+
+    Raises:
+        UnknownVersion: the message is of a version we do not speak.
+        InvalidField: broken JSON, an unknown field, a wrong type; names where.
+    """
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidField("body", f"{len(body)} bytes", f"must be JSON: {error}") from None
+    return convert(raw, kind)
+
+
+def convert(raw: Any, kind: type[T]) -> T:
+    """Read a struct from plain JSON values; raises as ``decode_json``."""
+    _check_version(raw, kind)
+    try:
+        return msgspec.convert(_hex_to_bytes(raw, kind), kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise _as_invalid_field(error) from None
+
+
+def _check_version(raw: Any, kind: type[Any]) -> None:
+    if isinstance(kind, type) and issubclass(kind, Message) and isinstance(raw, dict):
+        version = raw.get("version", PROTOCOL_VERSION)
+        if version != PROTOCOL_VERSION:
+            raise UnknownVersion(
+                f"read {kind.__name__}: protocol version {version!r} is unknown here, "
+                f"this side speaks version {PROTOCOL_VERSION}: update the older side",
+            )
+
+
+def _as_invalid_field(error: msgspec.ValidationError) -> InvalidField:
+    message, _, path = str(error).partition(" - at `")
+    field = path.rstrip("`").removeprefix("$.").removeprefix("$") or "body"
+    return InvalidField(field, "this value", message[:1].lower() + message[1:])
+
+
+def _hex_to_bytes(raw: Any, kind: Any) -> Any:
+    """Turn hex back into bytes and decimal strings into integers where the struct wants them."""
+    if kind is bytes:
+        if not isinstance(raw, str):
+            return raw
+        try:
+            return bytes.fromhex(raw)
+        except ValueError:
+            raise InvalidField("body", raw, "bytes are written as hex digits") from None
+    if kind is int or getattr(kind, "__supertype__", None) is int:
+        if isinstance(raw, str) and raw.isascii() and raw.isdigit() and len(raw) < 80:
+            return int(raw)
+        return raw
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if not isinstance(raw, dict):
+            return raw
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+        return {key: _hex_to_bytes(item, types[key]) if key in types else item for key, item in raw.items()}
+    if get_origin(kind) is tuple and isinstance(raw, list):
+        inner = kind.__args__[0]
+        return [_hex_to_bytes(item, inner) for item in raw]
+    for option in getattr(kind, "__args__", ()):
+        if option is not type(None) and raw is not None:
+            return _hex_to_bytes(raw, option)
+    return raw
+
+
+def encode_binary(message: Any) -> bytes:
+    """Write a struct as MessagePack."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode_binary(body: bytes, kind: type[T]) -> T:
+    """Read a struct from MessagePack; raises as ``decode_json``."""
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise _as_invalid_field(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidField("body", f"{len(body)} bytes", f"must be MessagePack: {error}") from None

@@ -1,0 +1,113 @@
+"""Every route of the coordinator: method, path, what goes in, what comes out, who may call it."""
+
+from enum import StrEnum
+
+import msgspec
+
+from cuckoo.protocol import messages
+
+
+class Caller(StrEnum):
+    """Who may call a route."""
+
+    ANYONE = "anyone"
+    APP = "app"
+    MINER = "miner"
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One route. ``request`` and ``reply`` are None where there is no body, or one that is no struct."""
+
+    name: str
+    method: str
+    path: str
+    caller: Caller
+    request: type[msgspec.Struct] | None = None
+    reply: type[msgspec.Struct] | None = None
+    binary: bool = False
+
+
+SIGN_IN = Route(
+    name="sign_in",
+    method="POST",
+    path="/miner/v1/sign-in",
+    caller=Caller.ANYONE,
+    request=messages.SignInRequest,
+    reply=messages.SignInOffer,
+)
+OPEN_SESSION = Route(
+    name="open_session",
+    method="POST",
+    path="/miner/v1/sessions",
+    caller=Caller.ANYONE,
+    request=messages.SignInProof,
+    reply=messages.Session,
+)
+SIGN_OUT = Route(
+    name="sign_out",
+    method="DELETE",
+    path="/miner/v1/sessions",
+    caller=Caller.MINER,
+    reply=messages.Accepted,
+)
+POLL = Route(
+    name="poll",
+    method="POST",
+    path="/miner/v1/poll",
+    caller=Caller.MINER,
+    request=messages.Poll,
+    reply=messages.SignedAssignment,
+)
+PROGRESS = Route(
+    name="progress",
+    method="POST",
+    path="/miner/v1/attempts/{task}/{attempt}/progress",
+    caller=Caller.MINER,
+    request=messages.Progress,
+    reply=messages.ProgressReply,
+)
+RESULT = Route(
+    name="result",
+    method="POST",
+    path="/miner/v1/attempts/{task}/{attempt}/result",
+    caller=Caller.MINER,
+    request=messages.ResultUpload,
+    reply=messages.SubmitReply,
+    binary=True,
+)
+FAILURE = Route(
+    name="failure",
+    method="POST",
+    path="/miner/v1/attempts/{task}/{attempt}/failure",
+    caller=Caller.MINER,
+    request=messages.Failure,
+    reply=messages.Accepted,
+)
+MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, PROGRESS, RESULT, FAILURE)
+
+SUBMIT_TASK = Route(
+    name="submit_task",
+    method="POST",
+    path="/v1/tasks",
+    caller=Caller.APP,
+    request=messages.TaskRequest,
+    reply=messages.TaskView,
+)
+GET_TASK = Route(name="get_task", method="GET", path="/v1/tasks/{task}", caller=Caller.APP, reply=messages.TaskView)
+CANCEL_TASK = Route(
+    name="cancel_task",
+    method="DELETE",
+    path="/v1/tasks/{task}",
+    caller=Caller.APP,
+    reply=messages.TaskView,
+)
+TASK_EVENTS = Route(name="task_events", method="GET", path="/v1/tasks/{task}/events", caller=Caller.APP)
+TASK_PICTURE = Route(name="task_picture", method="GET", path="/v1/tasks/{task}/pictures/{index}", caller=Caller.APP)
+TASK_RECEIPT = Route(
+    name="task_receipt",
+    method="GET",
+    path="/v1/tasks/{task}/receipt",
+    caller=Caller.APP,
+    reply=messages.ReceiptView,
+)
+PUBLIC_ROUTES = (SUBMIT_TASK, GET_TASK, CANCEL_TASK, TASK_EVENTS, TASK_PICTURE, TASK_RECEIPT)
