@@ -1,22 +1,31 @@
 """Blobs by content hash, in append-only segment files outside the database.
 
-One segment an hour, ``blobs/<hour>.seg``; a record is ``magic 4 | length u32 | sha256 32 | data``, big-endian. The index
-(hash -> segment, offset, length) and the length of each segment stand in the database and become durable in the same group
-commit, after the segments that it touched were synced. What a segment holds beyond its committed length was never
-acknowledged and is cut off at the next start.
+One segment an hour. The index (hash -> segment, offset, length) and the length of each segment stand in the database
+and become durable in the same group commit, after the segments that it touched were synced. What a segment holds beyond
+its committed length was never acknowledged, and is cut off at the next start.
 """
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+import structlog
+
+from cuckoo.domain.errors import NotFound
+from cuckoo.storage.segments import Segments
 from cuckoo.storage.writer import Command, Reader, Writer
+
+SEGMENT_S = 3_600
+"""One segment serves this many seconds."""
+
+_DROP_ROWS = 2_000
+_log = structlog.get_logger(__name__)
 
 
 def blob_hash(data: bytes) -> bytes:
     """Hash a blob: sha256, 32 bytes."""
-    raise NotImplementedError
+    return hashlib.sha256(data).digest()
 
 
 class Blobs:
@@ -26,39 +35,152 @@ class Blobs:
         """Bind to an open writer and reader.
 
         Args:
+            writer: syncs the segments before each of its commits.
+            reader: reads index and segments.
             clock: unix seconds, decides the segment of the hour.
         """
-        raise NotImplementedError
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+        self._segments = Segments(writer.directory / "blobs")
+        writer.before_commit(self._segments.sync)
 
-    async def recover(self) -> None:
-        """Cut torn tails, remove segments that no commit knows; call it once, before anything else.
+    async def recover(self) -> int:
+        """Cut torn tails and remove segments that no commit knows; call it once, before anything else.
 
-        Raises:
-            FatalError: a segment is shorter than what was committed, or gone.
+        Returns:
+            How many blobs are gone because a segment is shorter than what was committed: 0 unless the disk lost data or
+            files were deleted by hand. Reading one of them raises NotFound.
         """
-        raise NotImplementedError
+        return await self._writer.execute(self._recover)
 
     def put(self, data: bytes) -> Command[bytes]:
         """Store a blob; the command returns its hash.
 
-        Content that is there already is written again only when it lies in an older segment (so that it lives on as long
-        as the newest use of it); content that was taken down is not stored again.
+        Content that is there already is written again only when it lies in an older segment (so that it lives on as
+        long as the newest use of it); content that was taken down is not stored again.
         """
-        raise NotImplementedError
+
+        def run(connection: sqlite3.Connection) -> bytes:
+            digest = blob_hash(data)
+            segment = int(self._clock()) // SEGMENT_S
+            stored = connection.execute(
+                "SELECT 1 FROM blobs WHERE hash = ?1 AND segment >= ?2 "
+                "UNION ALL SELECT 1 FROM blob_takedowns WHERE hash = ?1",
+                (digest, segment),
+            ).fetchone()
+            if stored is None:
+                offset, end = self._segments.append(segment, digest, data)
+                connection.execute(
+                    "INSERT INTO blob_segments VALUES (?, ?) ON CONFLICT DO UPDATE SET length = excluded.length",
+                    (segment, end),
+                )
+                connection.execute("INSERT INTO blobs VALUES (?, ?, ?, ?)", (digest, segment, offset, len(data)))
+            return digest
+
+        return run
 
     async def get(self, digest: bytes) -> bytes:
         """Read a blob.
 
         Raises:
-            NotFound: there is no such blob, it was dropped with its segment, or it was taken down.
-            FatalError: the bytes on disk do not have this hash.
+            NotFound: there is no such blob, it was dropped with its segment or taken down, or the disk damaged it.
         """
-        raise NotImplementedError
+        data = await self._reader.execute(lambda connection: self._read(connection, digest))
+        if data is None:
+            raise NotFound(f"read blob {digest.hex()}: it was never here, or its time of keeping is over")
+        if blob_hash(data) != digest:
+            _log.error("blob damaged on disk", blob=digest.hex())
+            raise NotFound(f"read blob {digest.hex()}: it is damaged on disk")
+        return data
 
     async def drop_before(self, at: float) -> int:
-        """Delete whole segments whose hour ended before ``at`` (unix seconds); returns how many."""
-        raise NotImplementedError
+        """Delete whole segments whose hour ended before ``at`` (unix seconds); returns how many.
+
+        A blob that must live on is ``put`` again first.
+        """
+        last = int(at) // SEGMENT_S - 1
+        old = await self._reader.execute(
+            lambda connection: connection.execute(
+                "SELECT segment FROM blob_segments WHERE segment <= ? ORDER BY segment", (last,)
+            ).fetchall()
+        )
+        for (segment,) in old:
+            while await self._writer.execute(self._forget_some(segment)):
+                pass
+            await self._writer.execute(self._remove(segment))
+        return len(old)
 
     def takedown(self, digest: bytes) -> Command[int]:
         """Overwrite a blob with zeros wherever it lies, for good; the command returns how many copies there were."""
-        raise NotImplementedError
+
+        def run(connection: sqlite3.Connection) -> int:
+            copies = connection.execute(
+                "SELECT segment, offset, length FROM blobs WHERE hash = ?", (digest,)
+            ).fetchall()
+            for segment, offset, length in copies:
+                self._segments.zero(segment, offset, length)
+            connection.execute("DELETE FROM blobs WHERE hash = ?", (digest,))
+            connection.execute(
+                "INSERT INTO blob_takedowns VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, self._clock())
+            )
+            return len(copies)
+
+        return run
+
+    def close(self) -> None:
+        """Close the segment files; call it after the writer has ended."""
+        self._segments.close()
+
+    def _recover(self, connection: sqlite3.Connection) -> int:
+        committed = dict(connection.execute("SELECT segment, length FROM blob_segments").fetchall())
+        for segment in self._segments.numbers():
+            if segment not in committed:
+                self._segments.remove(segment)
+        lost = 0
+        for segment, length in committed.items():
+            size = self._segments.size(segment)
+            if size > length:
+                self._segments.truncate(segment, length)
+            elif size < length:
+                gone = connection.execute(
+                    "DELETE FROM blobs WHERE segment = ? AND offset + length > ?", (segment, size)
+                ).rowcount
+                connection.execute("UPDATE blob_segments SET length = ? WHERE segment = ?", (size, segment))
+                _log.error(
+                    "blob segment is shorter than what was committed",
+                    file=str(self._segments.path(segment)),
+                    committed_bytes=length,
+                    found_bytes=size,
+                    blobs_lost=gone,
+                )
+                lost += gone
+        return lost
+
+    def _read(self, connection: sqlite3.Connection, digest: bytes) -> bytes | None:
+        row = connection.execute(
+            "SELECT segment, offset, length FROM blobs WHERE hash = ? ORDER BY segment DESC LIMIT 1", (digest,)
+        ).fetchone()
+        return None if row is None else self._segments.read(*row)
+
+    def _forget_some(self, segment: int) -> Command[int]:
+        """Make a command that deletes a part of a segment's index, so that no commit is held up for long."""
+        return lambda connection: (
+            connection.execute(
+                "DELETE FROM blobs WHERE segment = ?1 AND hash IN (SELECT hash FROM blobs WHERE segment = ?1 LIMIT ?2)",
+                (segment, _DROP_ROWS),
+            ).rowcount
+        )
+
+    def _remove(self, segment: int) -> Command[None]:
+        """Make a command that lets go of a segment, unless something was put into it in the meantime.
+
+        A crash between the unlink and the commit leaves an empty segment row, which recovery brings to length 0.
+        """
+
+        def run(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM blobs WHERE segment = ? LIMIT 1", (segment,)).fetchone() is None:
+                connection.execute("DELETE FROM blob_segments WHERE segment = ?", (segment,))
+                self._segments.remove(segment)
+
+        return run

@@ -11,8 +11,8 @@ from cuckoo.domain.task import TaskStatus
 class AttemptState(StrEnum):
     """Where an attempt stands.
 
-    ``lost`` means given up (deadline passed, miner silent): a valid result is still taken, until the task's next attempt
-    is recorded, which makes this one ``fenced``.
+    ``lost`` means given up (deadline passed, miner silent): a valid result is still taken, until the task's next
+    attempt is recorded, which makes this one ``fenced``.
     """
 
     RUNNING = "running"
@@ -83,10 +83,10 @@ class StoredAttempt(NewAttempt, frozen=True, kw_only=True):
     """
 
     state: AttemptState
-    receipt: bytes | None
-    receipt_signature: bytes | None
-    reason: str
-    ended_at: float | None
+    receipt: bytes | None = None
+    receipt_signature: bytes | None = None
+    reason: str = ""
+    ended_at: float | None = None
 
 
 class StoredTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,10 +107,10 @@ class StoredTask(msgspec.Struct, frozen=True, kw_only=True):
     parameters: bytes
     status: TaskStatus
     created_at: float
-    ended_at: float | None
-    reason: str
-    attempts: tuple[StoredAttempt, ...]
-    pictures: tuple[bytes, ...]
+    ended_at: float | None = None
+    reason: str = ""
+    attempts: tuple[StoredAttempt, ...] = ()
+    pictures: tuple[bytes, ...] = ()
 
 
 class Inserted(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +145,7 @@ class LogChunk(msgspec.Struct, frozen=True, kw_only=True):
         tip: the seed tip, 32 bytes.
         period: draw period number.
         first_row, row_count: position of the rows in the tip's log, from 0 without a gap.
+        first_draw, draw_count: the draw indices among them; without a draw, the next index and 0.
         rows: their bytes, one after the other (the layout is the scheduler's).
         head: the running head after the last of them.
     """
@@ -153,6 +154,8 @@ class LogChunk(msgspec.Struct, frozen=True, kw_only=True):
     period: int
     first_row: int
     row_count: int
+    first_draw: int
+    draw_count: int
     rows: bytes
     head: bytes
 
@@ -162,15 +165,16 @@ class SeedTip(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         secret: s_0, from which every link follows.
-        first_period: the period of the commit (its k is 0).
-        block: number of the block that committed the tip.
+        first_period: the period of the commit (its k is 0); None until the commit is on chain.
+        block: number of the block that committed the tip; None until then.
+        created_at: unix seconds.
     """
 
     tip: bytes
     secret: bytes
-    first_period: int
-    block: int
     created_at: float
+    first_period: int | None = None
+    block: int | None = None
 
 
 class PeriodSeed(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,12 +195,13 @@ class PeriodLog(msgspec.Struct, frozen=True, kw_only=True):
     """All that is published of one period under one tip.
 
     Attributes:
+        tip: with its secret: derive the period's link from it, and publish that link only.
+        seed: None when the period had no seed (rows without draws).
         previous_head: the head before the period's first row, None where the tip's log starts in this period.
     """
 
-    seed: PeriodSeed
-    secret: bytes
-    first_period: int
+    tip: SeedTip
+    seed: PeriodSeed | None
     previous_head: bytes | None
     chunks: tuple[LogChunk, ...]
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,18 +39,20 @@ async def open_store(directory: Path, *, clock: Callable[[], float] = time.time)
 
     Raises:
         ConfigError: another process has it open, or its database is newer than this program.
-        FatalError: committed blobs are gone.
+        FatalError: the disk refuses.
     """
-    async with Writer(directory) as writer, Reader(directory) as reader:
-        blobs = Blobs(writer, reader, clock=clock)
-        await blobs.recover()
-        yield Store(
-            writer=writer,
-            reader=reader,
-            blobs=blobs,
-            tasks=TaskStore(reader, blobs),
-            draws=DrawLog(reader),
-            marks=SequenceMarks(reader),
-            ledger=Ledger(reader),
-            receipts=Receipts(reader, blobs),
-        )
+    with ExitStack() as files:
+        async with Writer(directory) as writer, Reader(directory) as reader:
+            blobs = Blobs(writer, reader, clock=clock)
+            files.callback(blobs.close)
+            await blobs.recover()
+            yield Store(
+                writer=writer,
+                reader=reader,
+                blobs=blobs,
+                tasks=TaskStore(reader, blobs),
+                draws=DrawLog(reader),
+                marks=SequenceMarks(reader),
+                ledger=Ledger(reader),
+                receipts=Receipts(reader, blobs),
+            )

@@ -1,18 +1,17 @@
 """One thread writes, in group commits; one read-only connection reads.
 
 The writer takes up to 256 commands, opens one transaction, runs each within a savepoint (so that a failing one changes
-nothing and troubles nobody), commits once, and then resolves all futures with one call into the event loop. A caller that
-has its result therefore knows that it is on disk.
+nothing and troubles nobody), commits once, and then resolves all futures with one call into the event loop. A caller
+that has its result therefore knows that it is on disk.
 """
 
 import asyncio
 import collections
-import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
@@ -27,12 +26,22 @@ Command: TypeAlias = Callable[[sqlite3.Connection], T]
 
 BATCH_MAX = 256
 QUEUE_MAX = 10_000
-BUSY_TIMEOUT_MS = 5_000
 DATABASE_NAME = "cuckoo.sqlite"
+_BUSY_TIMEOUT_S = 5.0
 _RETRY_AFTER_S = 1.0
 _STATEMENT_CACHE = 512
 
-_log = logging.getLogger(__name__)
+_DISK_FAULTS = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 
 
 def together(*commands: Command[Any]) -> Command[tuple[Any, ...]]:
@@ -49,7 +58,7 @@ def together(*commands: Command[Any]) -> Command[tuple[Any, ...]]:
 
 
 class _Pending:
-    """A command that waits for its commit, and the future of whoever waits for it."""
+    """A command on its way to a commit, with the future of whoever waits for it."""
 
     __slots__ = ("command", "error", "future", "result")
 
@@ -57,7 +66,24 @@ class _Pending:
         self.command = command
         self.future = future
         self.result: Any = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
+
+
+def _resolve(batch: list[_Pending]) -> None:
+    for pending in batch:
+        if pending.future.done():
+            continue
+        if pending.error is None:
+            pending.future.set_result(pending.result)
+        else:
+            pending.future.set_exception(pending.error)
+
+
+def _spoils_batch(connection: sqlite3.Connection, error: Exception) -> bool:
+    """Tell whether a command's error is the disk's, or has ended the transaction that its neighbours are in."""
+    if isinstance(error, FatalError) or not connection.in_transaction:
+        return True
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS
 
 
 class Writer:
@@ -83,11 +109,12 @@ class Writer:
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._queue: collections.deque[_Pending] = collections.deque()
-        self._wake = threading.Condition(threading.Lock())
+        self._wake = threading.Condition()
         self._closing = False
         self._failure: FatalError | None = None
-        self._before_commit: list[Callable[[], None]] = []
-        self._stopped = asyncio.Event()
+        self._failed = asyncio.Event()
+        self._hooks: list[Callable[[], None]] = []
+        self._resources = ExitStack()
 
     async def __aenter__(self) -> Self:
         """Lock the directory, open and migrate the database, start the thread.
@@ -95,13 +122,39 @@ class Writer:
         Raises:
             ConfigError: another process has the directory, or the database is newer than this program.
         """
-        raise NotImplementedError
+        self._loop = asyncio.get_running_loop()
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with ExitStack() as opening:
+            opening.enter_context(DirectoryLock(self.directory))
+            self._connection = sqlite3.connect(
+                self.directory / DATABASE_NAME,
+                timeout=_BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENT_CACHE,
+            )
+            opening.callback(self._connection.close)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            migrate(self._connection)
+            self._resources = opening.pop_all()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Commit what is queued, stop the thread, close the connection, release the lock."""
-        raise NotImplementedError
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        try:
+            await asyncio.to_thread(self._thread.join)
+        finally:
+            self._thread.join()
+            self._resources.close()
 
     def submit(self, command: Command[T]) -> asyncio.Future[T]:
         """Queue a command; call it from the event loop's thread.
@@ -112,9 +165,20 @@ class Writer:
 
         Raises:
             Overloaded: too many commands wait.
-            FatalError: the writer has stopped because a commit failed.
+            FatalError: the writer has stopped, because a commit failed or because it was closed.
         """
-        raise NotImplementedError
+        future: asyncio.Future[T] = self._loop.create_future()
+        with self._wake:
+            if self._failure is not None:
+                raise FatalError(str(self._failure)) from self._failure
+            if self._closing:
+                raise FatalError("write to the store: it is closed")
+            if len(self._queue) >= self._queue_max:
+                raise Overloaded(f"write to the store: {self._queue_max:,} writes wait already", _RETRY_AFTER_S)
+            self._queue.append(_Pending(command, future))
+            if len(self._queue) == 1:
+                self._wake.notify()
+        return future
 
     async def execute(self, command: Command[T]) -> T:
         """Run a command and return its result once it is on disk; errors as in ``submit``."""
@@ -122,7 +186,7 @@ class Writer:
 
     def before_commit(self, hook: Callable[[], None]) -> None:
         """Have ``hook`` run on the writer thread before each COMMIT: what it raises fails the commit."""
-        raise NotImplementedError
+        self._hooks.append(hook)
 
     async def watch(self) -> None:
         """Wait until the writer fails: a service for the supervisor.
@@ -130,7 +194,59 @@ class Writer:
         Raises:
             FatalError: a commit failed (disk full, input/output error).
         """
-        raise NotImplementedError
+        await self._failed.wait()
+        raise FatalError(str(self._failure)) from self._failure
+
+    def _run(self) -> None:
+        while batch := self._take():
+            try:
+                self._commit(batch)
+            except Exception as error:  # noqa: BLE001 - whatever it was, nothing of the batch is durable
+                self._stop(batch, error)
+                return
+            self._loop.call_soon_threadsafe(_resolve, batch)
+
+    def _take(self) -> list[_Pending]:
+        """Wait for commands; an empty list means that the writer is closed and has nothing left to do."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._queue or self._closing)
+            return [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_max))]
+
+    def _commit(self, batch: list[_Pending]) -> None:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        for pending in batch:
+            connection.execute("SAVEPOINT command")
+            try:
+                pending.result = pending.command(connection)
+            except Exception as error:
+                if _spoils_batch(connection, error):
+                    raise
+                pending.error = error
+                connection.execute("ROLLBACK TO command")
+            connection.execute("RELEASE command")
+        for hook in self._hooks:
+            hook()
+        connection.execute("COMMIT")
+
+    def _stop(self, batch: list[_Pending], error: Exception) -> None:
+        """Undo the batch and refuse everything from now on: what is on disk must be read again by a new process."""
+        if self._connection.in_transaction:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+        failure = FatalError(
+            f"commit to {self.directory / DATABASE_NAME}: {error}; "
+            "nothing of this commit was acknowledged; check the disk's free space and health, then start again"
+        )
+        failure.__cause__ = error
+        with self._wake:
+            self._failure = failure
+            batch = [*batch, *self._queue]
+            self._queue.clear()
+        for pending in batch:
+            pending.error = failure
+        self._loop.call_soon_threadsafe(_resolve, batch)
+        self._loop.call_soon_threadsafe(self._failed.set)
 
 
 class Reader:
@@ -138,18 +254,37 @@ class Reader:
 
     def __init__(self, directory: Path) -> None:
         """Name the data directory of a writer that is open."""
-        raise NotImplementedError
+        self._uri = f"{(directory / DATABASE_NAME).absolute().as_uri()}?mode=ro"
 
     async def __aenter__(self) -> Self:
         """Open the connection."""
-        raise NotImplementedError
+        self._connection = sqlite3.connect(
+            self._uri,
+            uri=True,
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENT_CACHE,
+        )
+        self._connection.execute("PRAGMA query_only = ON")
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connection."""
-        raise NotImplementedError
+        """Let the query in progress end, and close the connection."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._connection.close()
 
     async def execute(self, query: Command[T]) -> T:
-        """Run a query on the reader's thread and return its result."""
-        raise NotImplementedError
+        """Run a query on the reader's thread, in one snapshot, and return its result."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._snapshot, query)
+
+    def _snapshot(self, query: Command[T]) -> T:
+        self._connection.execute("BEGIN")
+        try:
+            return query(self._connection)
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
