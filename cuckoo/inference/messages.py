@@ -21,7 +21,7 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="t
     """A message names its own type."""
 
 
-class Load(_Message):
+class Load(_Message, frozen=True, kw_only=True):
     """Parent: load a model onto your device, check its digest, and run it once to warm up.
 
     Attributes:
@@ -35,7 +35,7 @@ class Load(_Message):
     digest_cache: str = ""
 
 
-class Loaded(_Message):
+class Loaded(_Message, frozen=True, kw_only=True):
     """Child: the model is ready.
 
     Attributes:
@@ -49,14 +49,14 @@ class Loaded(_Message):
     pixel_step_s: float
 
 
-class LoadFailed(_Message):
+class LoadFailed(_Message, frozen=True, kw_only=True):
     """Child: the model can not be loaded, and trying again would not help."""
 
     digest: str
     message: str
 
 
-class Run(_Message):
+class Run(_Message, frozen=True, kw_only=True):
     """Parent: run a job.
 
     Attributes:
@@ -72,17 +72,17 @@ class Run(_Message):
     preview_every: int = 0
 
 
-class Cancel(_Message):
+class Cancel(_Message, frozen=True, kw_only=True):
     """Parent: stop this job within one step. Unknown jobs are ignored: they may just have ended."""
 
     job_id: str
 
 
-class Shutdown(_Message):
+class Shutdown(_Message, frozen=True, kw_only=True):
     """Parent: end after the job that runs now."""
 
 
-class Progress(_Message):
+class Progress(_Message, frozen=True, kw_only=True):
     """Child: ``step`` of ``steps`` is done, counted over all pictures of the job."""
 
     job_id: str
@@ -91,13 +91,13 @@ class Progress(_Message):
     preview_png: bytes = b""
 
 
-class Sampled(_Message):
+class Sampled(_Message, frozen=True, kw_only=True):
     """Child: the device is free for the next job; encoding of this one goes on beside it."""
 
     job_id: str
 
 
-class Finished(_Message):
+class Finished(_Message, frozen=True, kw_only=True):
     """Child: the result.
 
     Attributes:
@@ -118,7 +118,7 @@ class Finished(_Message):
     seconds: float
 
 
-class Failed(_Message):
+class Failed(_Message, frozen=True, kw_only=True):
     """Child: the job ended without a result.
 
     Attributes:
@@ -133,7 +133,7 @@ class Failed(_Message):
     limit_pixels: int = 0
 
 
-class Cancelled(_Message):
+class Cancelled(_Message, frozen=True, kw_only=True):
     """Child: the job was stopped as asked."""
 
     job_id: str

@@ -16,7 +16,7 @@ from cuckoo.domain.identifiers import ModelDigest, parse_model_digest
 REGISTRY_FILE = "models.toml"
 _WEIGHTS = ("diffusion_pytorch_model", "model")
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack")
-_LIBRARIES = ("diffusers", "transformers")
+_LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
 _TEXT_SUFFIXES = (".json", ".txt", ".model")
 _CHUNK = 1 << 20
 
@@ -127,7 +127,9 @@ def _index(folder: Path) -> dict[str, Any]:
     try:
         index = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"reading the model in {folder}: model_index.json: {error}; is it a diffusers folder?") from error
+        raise ConfigError(
+            f"reading the model in {folder}: model_index.json: {error}; is it a diffusers folder?"
+        ) from error
     if not isinstance(index.get("_class_name"), str):
         raise ConfigError(f"reading the model in {folder}: it names a pipeline of its own code, which is never run")
     return index
@@ -141,7 +143,7 @@ def _components(folder: Path) -> Iterator[str]:
         if value[0] not in _LIBRARIES:
             raise ConfigError(
                 f"reading the model in {folder}: component {name} comes from {value[0]!r}; "
-                f"only {' and '.join(_LIBRARIES)} are loaded, never a model's own code"
+                "only parts of diffusers and transformers are loaded, never a model's own code"
             )
         yield name
 
@@ -238,4 +240,4 @@ def digest(folder: Path, cache: DigestCache | None = None) -> ModelDigest:
 if __name__ == "__main__":
     import sys
 
-    print(*(f"{digest(Path(folder))}  {folder}" for folder in sys.argv[1:]), sep="\n")
+    sys.stdout.writelines(f"{digest(Path(folder))}  {folder}\n" for folder in sys.argv[1:])

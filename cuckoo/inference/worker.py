@@ -1,0 +1,197 @@
+"""The child process of one device: ``python -m cuckoo.inference.worker``, started by the pool, spoken to over pipes.
+
+Three threads: one reads what the parent says (and ends the process when the parent is gone), the main one runs the
+model, and one encodes and hashes a finished drawing while the model is at work on the next.
+"""
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from cuckoo.domain.errors import CuckooError, PeerFault
+from cuckoo.inference.messages import (
+    Cancel,
+    Cancelled,
+    Failed,
+    FailureKind,
+    Finished,
+    FrameInvalid,
+    Load,
+    Loaded,
+    LoadFailed,
+    Progress,
+    Run,
+    Sampled,
+    Shutdown,
+    ToParent,
+    frame,
+    read_for_child,
+)
+from cuckoo.inference.models import DigestCache
+
+if TYPE_CHECKING:
+    from cuckoo.inference.pipelines import Drawing, Pipeline
+
+PARENT_GONE = 0
+OUT_OF_STEP = 3
+
+
+class Worker:
+    """Serves one parent: loads models, runs jobs one at a time, answers."""
+
+    def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
+        """Take the two pipes; nothing else may read or write them."""
+        self._requests = requests
+        self._answers = answers
+        self._writing = threading.Lock()
+        self._inbox: queue.SimpleQueue[Load | Run | Shutdown] = queue.SimpleQueue()
+        self._under_way: set[str] = set()
+        self._stopped: set[str] = set()
+        self._pipelines: dict[str, Pipeline] = {}
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
+
+    def serve(self) -> None:
+        """Work until told to shut down; the process ends at once when the parent's end of the pipe closes."""
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        while not isinstance(message := self._inbox.get(), Shutdown):
+            if isinstance(message, Load):
+                self._load(message)
+            else:
+                self._run(message)
+        self._encoder.shutdown(wait=True)
+
+    def _listen(self) -> None:
+        try:
+            while (message := read_for_child(self._requests)) is not None:
+                if isinstance(message, Cancel):
+                    if message.job_id in self._under_way:
+                        self._stopped.add(message.job_id)
+                    continue
+                if isinstance(message, Run):
+                    self._under_way.add(message.job_id)
+                self._inbox.put(message)
+        except FrameInvalid as error:
+            sys.stderr.write(f"{error}\n")
+            os._exit(OUT_OF_STEP)
+        os._exit(PARENT_GONE)
+
+    def _say(self, message: ToParent) -> None:
+        with self._writing:
+            try:
+                self._answers.write(frame(message))
+                self._answers.flush()
+            except BrokenPipeError:
+                os._exit(PARENT_GONE)
+
+    def _load(self, load: Load) -> None:
+        try:
+            from cuckoo.inference.pipelines import Pipeline  # torch takes seconds to import
+
+            cache = DigestCache(Path(load.digest_cache)) if load.digest_cache else None
+            pipeline = Pipeline(load.model, load.device, cache)
+            pixel_step_s = pipeline.warm_up()
+        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
+            why = str(error) if isinstance(error, CuckooError) else f"{type(error).__name__}: {error}"
+            self._say(LoadFailed(digest=load.model.digest, message=f"{load.model.name} on {load.device}: {why}"))
+            return
+        self._pipelines[load.model.digest] = pipeline
+        self._say(Loaded(digest=load.model.digest, profile=pipeline.profile(), pixel_step_s=pixel_step_s))
+
+    def _run(self, run: Run) -> None:
+        from cuckoo.inference.pipelines import JobStopped, MemoryExhausted, Watch
+
+        started = time.perf_counter()
+        job_id, digest = run.job_id, run.parameters.model_digest
+        pipeline = self._pipelines.get(digest)
+        if pipeline is None:
+            self._fail(job_id, "invalid", f"model_digest: {digest} is not loaded here")
+            return
+        watch = Watch(
+            stopped=lambda: job_id in self._stopped,
+            progress=lambda step, steps, png: self._say(
+                Progress(job_id=job_id, step=step, steps=steps, preview_png=png)
+            ),
+            preview_every=run.preview_every,
+        )
+        try:
+            drawing = pipeline.draw(run.parameters, run.batch_bucket, watch)
+        except JobStopped:
+            self._end(Cancelled(job_id=job_id))
+        except MemoryExhausted as error:
+            self._fail(job_id, "out_of_memory", str(error), error.limit_pixels)
+        except PeerFault as error:
+            self._fail(job_id, "invalid", str(error))
+        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
+            self._fail(job_id, "internal", f"{type(error).__name__}: {error}")
+        else:
+            self._say(Sampled(job_id=job_id))
+            self._encoder.submit(self._finish, job_id, drawing, started)
+
+    def _finish(self, job_id: str, drawing: "Drawing", started: float) -> None:
+        from cuckoo.inference.pipelines import encode
+
+        try:
+            encoded = encode(drawing)
+        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
+            self._fail(job_id, "internal", f"encoding the pictures: {type(error).__name__}: {error}")
+            return
+        self._end(
+            Finished(
+                job_id=job_id,
+                pictures=encoded.pictures,
+                picture_hashes=encoded.picture_hashes,
+                latents_root=encoded.latents_root,
+                profile=drawing.profile,
+                step_s=drawing.step_s,
+                seconds=time.perf_counter() - started,
+            )
+        )
+
+    def _fail(self, job_id: str, kind: FailureKind, message: str, limit_pixels: int = 0) -> None:
+        self._end(Failed(job_id=job_id, kind=kind, message=message, limit_pixels=limit_pixels))
+
+    def _end(self, answer: Finished | Failed | Cancelled) -> None:
+        self._under_way.discard(answer.job_id)
+        self._stopped.discard(answer.job_id)
+        self._say(answer)
+
+
+def devices() -> list[str]:
+    """Name the devices that torch can use, best first; the CPU only where there is nothing else."""
+    import torch
+
+    if torch.cuda.is_available():
+        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return ["mps"] if torch.backends.mps.is_available() else ["cpu"]
+
+
+def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take both pipes for the protocol: a stray print goes to standard error, a stray read finds nothing."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def main() -> None:
+    """Serve the parent, or print the devices at hand (``--devices``)."""
+    if sys.argv[1:] == ["--devices"]:
+        sys.stdout.write("\n".join(devices()) + "\n")
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides what follows
+    requests, answers = _claim_pipes()
+    Worker(requests, answers).serve()
+    os._exit(0)  # threads of libraries must not keep a finished worker
+
+
+if __name__ == "__main__":
+    main()
