@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @notice What a node does. Values are final: they are signed in `OperatorConsent`.
+enum Role {
+    Miner,
+    Coordinator
+}
+
+/// @notice Whose stake stands behind a node: its owner's, or everybody else's.
+enum Tranche {
+    Own,
+    Votes
+}
+
+/// @notice What a node is convicted of.
+enum Fault {
+    Judged,
+    Equivocation
+}
+
+/// @notice The network parameters, all in seconds. Fixed at deployment.
+/// @param unbonding How long stake that leaves a node stays slashable ("U").
+/// @param releaseBucket Stake comes free at multiples of this.
+/// @param reportWindow How long after an assignment's deadline a dispute may be opened.
+/// @param claim How long jurors have to claim their seats.
+/// @param commit How long jurors have to commit.
+/// @param reveal How long jurors have to reveal.
+/// @param appeal How long the loser has to appeal.
+/// @param buffer What `unbonding` leaves beyond report window and longest dispute.
+/// @param longestDeadline No assignment may have a deadline further away than this.
+/// @param feeStream How long it takes until a fee has been paid out in full.
+/// @param juryEpoch Jurors are seated by their weight at the end of such a period.
+/// @param drawPeriod The time one draw seed serves.
+/// @param drawLead How far before a draw period its block lies.
+/// @param commissionNotice How long before it holds a higher commission is announced.
+/// @param jail How long a convicted node is left out at least.
+struct Parameters {
+    uint32 unbonding;
+    uint32 releaseBucket;
+    uint32 reportWindow;
+    uint32 claim;
+    uint32 commit;
+    uint32 reveal;
+    uint32 appeal;
+    uint32 buffer;
+    uint32 longestDeadline;
+    uint32 feeStream;
+    uint32 juryEpoch;
+    uint32 drawPeriod;
+    uint32 drawLead;
+    uint32 commissionNotice;
+    uint32 jail;
+}
+
+/// @notice What an owner asks for when it registers a node.
+/// @param role Miner or coordinator.
+/// @param operator The hot key that runs the node; it must never have run another.
+/// @param introduction JSON, at most 1,024 bytes.
+/// @param commissionBps The owner's part of the rewards before stakers share the rest, in 1/10,000.
+/// @param maxCommissionBps What the commission can never exceed.
+/// @param amount Own stake, in wei of CAI, taken from the owner's idle stake.
+/// @param deadline Until when the operator's consent holds, unix seconds.
+/// @param operatorSig The operator's EIP-712 signature of `OperatorConsent`.
+struct Registration {
+    Role role;
+    address operator;
+    string introduction;
+    uint16 commissionBps;
+    uint16 maxCommissionBps;
+    uint256 amount;
+    uint256 deadline;
+    bytes operatorSig;
+}
+
+/// @notice One tranche as it is read.
+/// @param tokens All stake in it, active and unbonding, in wei.
+/// @param shares All shares, active and unbonding.
+/// @param activeShares Shares that count and earn.
+/// @param activeTokens What those are worth, in wei.
+/// @param generation Rises by one when the tranche is wiped.
+struct TrancheView {
+    uint256 tokens;
+    uint256 shares;
+    uint256 activeShares;
+    uint256 activeTokens;
+    uint32 generation;
+}
+
+/// @notice One node as it is read.
+/// @param id Node id, from 1.
+/// @param role Miner or coordinator.
+/// @param owner The staker's address that it belongs to.
+/// @param operator The hot key that runs it now.
+/// @param payee Who receives its income.
+/// @param pendingOwner Whom the owner offered it to; zero if nobody.
+/// @param weight Its recorded weight in wei; above zero means eligible.
+/// @param floor The own active stake it needs to be eligible, in wei.
+/// @param own The owner's tranche.
+/// @param votes Everybody else's tranche.
+/// @param commissionBps Commission that holds now.
+/// @param maxCommissionBps What it can never exceed.
+/// @param nextCommissionBps A higher one that was announced; meaningless if `nextCommissionAt` is zero.
+/// @param nextCommissionAt From when the announced one holds, unix seconds; zero if none.
+/// @param jailedUntil From when it may be unjailed, unix seconds; zero if it is not jailed.
+/// @param introductionBlock The block whose log holds its latest introduction.
+struct NodeView {
+    uint32 id;
+    Role role;
+    address owner;
+    address operator;
+    address payee;
+    address pendingOwner;
+    uint256 weight;
+    uint256 floor;
+    TrancheView own;
+    TrancheView votes;
+    uint16 commissionBps;
+    uint16 maxCommissionBps;
+    uint16 nextCommissionBps;
+    uint40 nextCommissionAt;
+    uint40 jailedUntil;
+    uint40 introductionBlock;
+}
+
+/// @title Staking: registry of nodes, votes, rewards and slashing.
+/// @notice Every operation is O(1). There is no proxy. A pause stops `stake`, `vote` and `register` only, and lapses.
+interface IStaking {
+    // ------------------------------------------------------------------------------------------------- idle stake
+
+    event Staked(address indexed staker, uint256 amount);
+    event Unstaked(address indexed staker, uint256 amount);
+
+    /// @notice `staker` has `actual` wei of idle stake where `required` are needed.
+    error IdleStakeTooLow(uint256 required, uint256 actual);
+    error AmountZero();
+
+    /// @notice Moves CAI from the caller's wallet into its idle stake, which has no weight, earns nothing and is not at risk.
+    function stake(uint256 amount) external;
+
+    /// @notice `stake` with an EIP-2612 approval. A permit that was used already is no obstacle.
+    function stakeWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+
+    /// @notice Moves idle stake back into the caller's wallet.
+    function unstake(uint256 amount) external;
+
+    /// @notice The idle stake of `staker`, in wei.
+    function idleStake(address staker) external view returns (uint256);
+
+    // --------------------------------------------------------------------------------------------------- registry
+
+    event Registered(
+        uint32 indexed node,
+        Role indexed role,
+        address indexed owner,
+        address operator,
+        uint256 amount,
+        uint16 commissionBps,
+        uint16 maxCommissionBps,
+        string introduction
+    );
+    event IntroductionChanged(uint32 indexed node, string introduction);
+    event OperatorRotated(uint32 indexed node, address indexed previous, address indexed operator);
+    event OwnerTransferStarted(uint32 indexed node, address indexed owner, address indexed pendingOwner);
+    event OwnerTransferred(uint32 indexed node, address indexed previous, address indexed owner, uint256 settled);
+    event PayeeChanged(uint32 indexed node, address indexed payee);
+    event CommissionAnnounced(uint32 indexed node, uint16 commissionBps, uint40 effectiveAt);
+    event CommissionChanged(uint32 indexed node, uint16 commissionBps);
+    event SeedTipCommitted(uint32 indexed node, bytes32 indexed tip);
+
+    error NodeUnknown(uint32 node);
+    error NotOwner(uint32 node, address caller);
+    error NotPendingOwner(uint32 node, address caller);
+    error NotOperator(uint32 node, address caller);
+    error NotCoordinator(uint32 node);
+    error StakeTooLow(uint256 required, uint256 actual);
+    error IntroductionTooLong(uint256 limit, uint256 actual);
+    error CommissionTooHigh(uint256 limit, uint256 actual);
+    error OperatorZero();
+    error OperatorTaken(address operator, uint32 node);
+    error ConsentExpired(uint256 deadline);
+    error ConsentInvalid(address operator, address recovered);
+    error TipZero();
+    error TipTaken(uint32 node, bytes32 tip);
+
+    /// @notice Registers a node with own stake out of the caller's idle stake.
+    /// @return node Its id.
+    function register(Registration calldata registration) external returns (uint32 node);
+
+    /// @notice Publishes a new introduction. Owner only.
+    function setIntroduction(uint32 node, string calldata introduction) external;
+
+    /// @notice Gives the node a new operator, who consents by signature. Owner only. The old one can never come back.
+    function rotateOperator(uint32 node, address operator, uint256 deadline, bytes calldata operatorSig) external;
+
+    /// @notice Offers the node, with its own stake and release buckets, to `newOwner`; zero withdraws the offer.
+    function transferOwner(uint32 node, address newOwner) external;
+
+    /// @notice Takes over a node that was offered. What its previous owner had earned goes to that one's idle stake.
+    function acceptOwner(uint32 node) external;
+
+    /// @notice Names who receives the node's income; zero means its owner. Owner only.
+    function setPayee(uint32 node, address payee) external;
+
+    /// @notice Lowers the commission at once, or announces a higher one (at most 500 more, at most the maximum). Owner only.
+    function setCommission(uint32 node, uint16 commissionBps) external;
+
+    /// @notice Publishes the end of the hash chain whose links seed the draws of this coordinator. Operator only.
+    function commitSeedTip(uint32 node, bytes32 tip) external;
+
+    // ------------------------------------------------------------------------------------------------------ votes
+
+    event Voted(uint32 indexed node, Tranche indexed tranche, address indexed staker, uint256 amount, uint256 shares);
+    event Unvoted(uint32 indexed node, Tranche indexed tranche, address indexed staker, uint256 shares, uint256 bucket);
+    event Revoted(uint32 indexed node, Tranche indexed tranche, address indexed staker, uint256 shares, uint256 bucket);
+    event Released(
+        uint32 indexed node,
+        Tranche indexed tranche,
+        address indexed staker,
+        uint256 amount,
+        uint256 shares,
+        uint256 bucket
+    );
+    /// @notice The recorded weight and what it is made of, after every operation that can change it.
+    event Weighed(uint32 indexed node, uint256 weight, uint256 ownActive, uint256 votesActive, uint256 floor);
+    event Unjailed(uint32 indexed node);
+
+    error VoteTooLow(uint256 required, uint256 actual);
+    error SharesTooFew(uint256 required, uint256 actual);
+    error SharesZero();
+    error BucketNotReached(uint256 releasedAt, uint256 time);
+    error NotJailed(uint32 node);
+    error StillJailed(uint32 node, uint256 until);
+
+    /// @notice Puts idle stake behind a node: its owner's into `Own` (owner only), anybody's into `Votes`.
+    /// @param minShares The call fails if fewer shares come out.
+    /// @return shares What came out.
+    function vote(uint32 node, Tranche tranche, uint256 amount, uint256 minShares) external returns (uint256 shares);
+
+    /// @notice Starts to take shares out. They stop to count at once and stay slashable until their bucket is reached.
+    /// @return bucket Its index; it is reached at index x releaseBucket, unix seconds.
+    function unvote(uint32 node, Tranche tranche, uint256 shares) external returns (uint256 bucket);
+
+    /// @notice Puts unbonding shares to work again.
+    function revote(uint32 node, Tranche tranche, uint256 shares, uint256 bucket) external;
+
+    /// @notice Pays a reached bucket into the idle stake of `staker` (of the node's owner for `Own`). Anyone may call.
+    /// @return amount What was paid, in wei.
+    function release(uint32 node, Tranche tranche, address staker, uint256 bucket) external returns (uint256 amount);
+
+    /// @notice Settles and weighs a node anew. Anyone may call.
+    function poke(uint32 node) external;
+
+    /// @notice Ends the jail of a node whose time is over. Owner or operator.
+    function unjail(uint32 node) external;
+
+    /// @notice Active shares of `staker` in the present generation; of the node's owner for `Own`.
+    function activeShares(uint32 node, Tranche tranche, address staker) external view returns (uint256);
+
+    /// @notice Unbonding shares of `staker` in one bucket of the present generation; of the node's owner for `Own`.
+    function unbondingShares(uint32 node, Tranche tranche, address staker, uint256 bucket)
+        external
+        view
+        returns (uint256);
+
+    // ---------------------------------------------------------------------------------------------------- rewards
+
+    event EmissionRateChanged(uint256 weiPerSecond);
+    event ReserveFunded(address indexed from, uint256 amount);
+    event FeesAdded(uint32 indexed node, address indexed from, uint256 amount);
+    event Claimed(uint32 indexed node, Tranche indexed tranche, address indexed staker, uint256 amount);
+
+    error EmissionRateTooHigh(uint256 limit, uint256 actual);
+
+    /// @notice Adds CAI to the reserve that is streamed to nodes, 60 % to miners and 40 % to coordinators.
+    function fundReserve(uint256 amount) external;
+
+    /// @notice Sets how fast the reserve is streamed. Contract owner only.
+    function setEmissionRate(uint256 weiPerSecond) external;
+
+    /// @notice Adds CAI to the fees that are streamed to a node's stakers. Anyone may call.
+    function addFees(uint32 node, uint256 amount) external;
+
+    /// @notice Pays the caller's rewards into its wallet: for `Own` with the commission. Call it off chain to see them.
+    /// @return amount What was paid, in wei.
+    function claim(uint32 node, Tranche tranche) external returns (uint256 amount);
+
+    /// @notice Pays what the caller earned as a voter before the tranche was wiped.
+    /// @return amount What was paid, in wei.
+    function claimWiped(uint32 node, uint32 generation) external returns (uint256 amount);
+
+    // --------------------------------------------------------------------------------------------------- slashing
+
+    event Slashed(
+        uint32 indexed node,
+        bytes32 indexed faultId,
+        Fault indexed fault,
+        uint256 ownLoss,
+        uint256 votesLoss,
+        uint256 payout,
+        uint40 jailedUntil
+    );
+    event Penalised(uint32 indexed node, uint256 ownLoss, uint256 payout);
+    event Wiped(uint32 indexed node, Tranche indexed tranche, uint32 generation, uint256 burned);
+
+    error NotSlasher(address caller);
+
+    /// @notice Slashes and jails a node once per fault. Slashers only; clamps, never reverts.
+    /// @param payout What the slasher wants of it; it gets at most half of what the own tranche lost. The rest is burned.
+    /// @return ownLoss What the own tranche lost. Zero with both others if the fault was punished before.
+    /// @return votesLoss What the votes lost.
+    /// @return paid What the slasher was paid.
+    function slash(uint32 node, Fault fault, bytes32 faultId, uint256 payout)
+        external
+        returns (uint256 ownLoss, uint256 votesLoss, uint256 paid);
+
+    /// @notice Takes an amount of a juror's own stake, at most 5 % of it, without jail. Slashers only; clamps.
+    function penalise(uint32 node, uint256 amount, uint256 payout) external returns (uint256 ownLoss, uint256 paid);
+
+    /// @notice Whether a fault was punished.
+    function convicted(bytes32 faultId) external view returns (bool);
+
+    /// @notice Whether `account` may slash. Fixed at deployment.
+    function isSlasher(address account) external view returns (bool);
+
+    // ------------------------------------------------------------------------------------------------------ pause
+
+    event EntriesPaused(uint40 until);
+    event EntriesResumed();
+
+    error EntriesArePaused(uint256 until);
+    error PauseTooLong(uint256 limit, uint256 actual);
+    error PauseTooSoon(uint256 allowedFrom);
+
+    /// @notice Stops `stake`, `vote` and `register` for a while. Contract owner only.
+    function pauseEntries(uint32 durationS) external;
+
+    /// @notice Ends a pause early. Contract owner only.
+    function resumeEntries() external;
+
+    /// @notice Until when entries are paused, unix seconds; in the past if they are not.
+    function entriesPausedUntil() external view returns (uint40);
+
+    // ------------------------------------------------------------------------------------------------------ reads
+
+    /// @notice One node.
+    function nodeOf(uint32 node) external view returns (NodeView memory);
+
+    /// @notice The nodes of a role, in order of registration.
+    /// @param cursor How many to leave out.
+    /// @param limit How many to return at most.
+    /// @return rows The nodes.
+    /// @return next The cursor for the following call; zero if these were the last.
+    function nodes(Role role, uint256 cursor, uint256 limit)
+        external
+        view
+        returns (NodeView[] memory rows, uint256 next);
+
+    /// @notice How many nodes of a role were ever registered.
+    function nodeCount(Role role) external view returns (uint256);
+
+    /// @notice The node an operator key belongs to for ever, and when it was replaced there (zero if it is in use).
+    function operatorOf(address operator) external view returns (uint32 node, uint40 replacedAt);
+
+    /// @notice When and in which block a coordinator committed a seed tip; zeros if it did not.
+    function seedTip(uint32 node, bytes32 tip) external view returns (uint40 committedAt, uint40 blockNumber);
+
+    /// @notice Recorded weight, emission rate (wei a second), and what is left in the reserve, of a role.
+    function roleOf(Role role) external view returns (uint256 weight, uint256 emissionRate, uint256 reserve);
+
+    /// @notice The jury epoch that runs now.
+    function juryEpochNow() external view returns (uint256);
+
+    /// @notice Weight in whole CAI that a node had when a closed epoch ended; zero if that is more than six epochs ago.
+    function nodeWeightAt(uint32 node, uint256 epoch) external view returns (uint256);
+
+    /// @notice The same for all nodes of an owner in a role.
+    function ownerWeightAt(address owner, Role role, uint256 epoch) external view returns (uint256);
+
+    /// @notice The same for all nodes of a role.
+    function roleWeightAt(Role role, uint256 epoch) external view returns (uint256);
+
+    /// @notice The network parameters.
+    function parameters() external view returns (Parameters memory);
+}
