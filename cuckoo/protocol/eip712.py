@@ -163,7 +163,7 @@ def hash_task_parameters(p: TaskParameters) -> bytes:
     )
 
 
-def hash_assignment(
+def hash_assignment(  # noqa: PLR0913  the fields of the struct
     *,
     coordinator_node: NodeId,
     miner_node: NodeId,

@@ -4,7 +4,9 @@ JSON bodies write bytes as lower-case hex and wei as decimal strings (``encode_j
 pictures are MessagePack (``encode_binary`` / ``decode_binary``). Every request carries ``version``.
 """
 
-from typing import Any, TypeVar, get_origin
+import sys
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -218,6 +220,18 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 T = TypeVar("T")
 
+_RECURSION_LIMIT = 1_000
+
+
+def _bound_recursion() -> None:
+    """Lower the recursion limit to Python's default before a stranger's bytes are parsed.
+
+    py_ecc, which web3 imports, raises it to 100,000: with that, deeply nested input overflows the C stack and kills
+    the process instead of raising RecursionError.
+    """
+    if sys.getrecursionlimit() > _RECURSION_LIMIT:
+        sys.setrecursionlimit(_RECURSION_LIMIT)
+
 
 _JSON_SAFE_INTEGER = 2**53
 
@@ -251,6 +265,7 @@ def decode_json(body: bytes, kind: type[T]) -> T:
         UnknownVersion: the message is of a version we do not speak.
         InvalidField: broken JSON, an unknown field, a wrong type; names where.
     """
+    _bound_recursion()
     try:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -285,29 +300,27 @@ def _as_invalid_field(error: msgspec.ValidationError) -> InvalidField:
 
 def _hex_to_bytes(raw: Any, kind: Any) -> Any:
     """Turn hex back into bytes and decimal strings into integers where the struct wants them."""
-    if kind is bytes:
-        if not isinstance(raw, str):
-            return raw
-        try:
-            return bytes.fromhex(raw)
-        except ValueError:
-            raise InvalidField("body", raw, "bytes are written as hex digits") from None
-    if kind is int or getattr(kind, "__supertype__", None) is int:
-        if isinstance(raw, str) and raw.isascii() and raw.isdigit() and len(raw) < 80:
-            return int(raw)
-        return raw
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        if not isinstance(raw, dict):
-            return raw
+    if isinstance(raw, str):
+        return _from_text(raw, kind)
+    if isinstance(raw, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
         return {key: _hex_to_bytes(item, types[key]) if key in types else item for key, item in raw.items()}
-    if get_origin(kind) is tuple and isinstance(raw, list):
-        inner = kind.__args__[0]
-        return [_hex_to_bytes(item, inner) for item in raw]
-    for option in getattr(kind, "__args__", ()):
-        if option is not type(None) and raw is not None:
-            return _hex_to_bytes(raw, option)
+    if isinstance(raw, list) and get_origin(kind) is tuple:
+        return [_hex_to_bytes(item, get_args(kind)[0]) for item in raw]
+    if get_origin(kind) in (UnionType, Union) and raw is not None:
+        return _hex_to_bytes(raw, next(option for option in get_args(kind) if option is not NoneType))
     return raw
+
+
+def _from_text(text: str, kind: Any) -> Any:
+    if kind is bytes:
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            raise InvalidField("body", text, "bytes are written as hex digits") from None
+    if getattr(kind, "__supertype__", kind) is int and text.isascii() and text.isdigit() and len(text) < 80:
+        return int(text)
+    return text
 
 
 def encode_binary(message: Any) -> bytes:
@@ -317,6 +330,7 @@ def encode_binary(message: Any) -> bytes:
 
 def decode_binary(body: bytes, kind: type[T]) -> T:
     """Read a struct from MessagePack; raises as ``decode_json``."""
+    _bound_recursion()
     try:
         return msgspec.msgpack.decode(body, type=kind)
     except msgspec.ValidationError as error:

@@ -37,7 +37,7 @@ class Signer:
 
     def sign(self, digest: bytes) -> bytes:
         """Sign a 32-byte digest; returns 65 bytes r | s | v."""
-        signature = self._key.sign_recoverable(digest, hasher=None)
+        signature: bytes = self._key.sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes([signature[64] + 27])
 
 

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 
@@ -45,13 +46,14 @@ async def supervise(services: Sequence[Service], *, grace_s: float = 15.0, stop:
     impatient = asyncio.Event()
     with _signals(stopping, impatient):
         tasks = {asyncio.create_task(_run(service), name=service.name): service for service in services}
-        stopped = asyncio.create_task(stopping.wait(), name="stop")
+        stopped = asyncio.ensure_future(stopping.wait())
         try:
-            done, _ = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            failure = _first_failure(done - {stopped}, tasks)
+            either: set[asyncio.Future[Any]] = {*tasks, stopped}
+            done, _ = await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            failure = _first_failure([task for task in tasks if task in done], tasks)
             with _watchdog(grace_s + WATCHDOG_MARGIN_S):
                 if failure is None:
-                    await _drain(services, tasks, grace_s, impatient)
+                    await _drain(services, grace_s, impatient)
                 await _cancel(tasks)
         finally:
             stopped.cancel()
@@ -65,7 +67,7 @@ async def _run(service: Service) -> None:
 
 
 def _first_failure(
-    done: set[asyncio.Task[None]],
+    done: Sequence[asyncio.Task[None]],
     tasks: dict[asyncio.Task[None], Service],
 ) -> BaseException | None:
     for task in done:
@@ -79,17 +81,13 @@ def _first_failure(
     return None
 
 
-async def _drain(
-    services: Sequence[Service],
-    tasks: dict[asyncio.Task[None], Service],
-    grace_s: float,
-    impatient: asyncio.Event,
-) -> None:
+async def _drain(services: Sequence[Service], grace_s: float, impatient: asyncio.Event) -> None:
     log.info("draining", services=[service.name for service in services], grace_s=grace_s)
     drains = asyncio.gather(*(service.drain() for service in services), return_exceptions=True)
-    hurry = asyncio.create_task(impatient.wait())
+    hurry = asyncio.ensure_future(impatient.wait())
+    either: set[asyncio.Future[Any]] = {drains, hurry}
     try:
-        await asyncio.wait({drains, hurry}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         if drains.done():
             for service, outcome in zip(services, drains.result(), strict=True):
                 if isinstance(outcome, Exception):
