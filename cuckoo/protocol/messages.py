@@ -300,6 +300,8 @@ def _as_invalid_field(error: msgspec.ValidationError) -> InvalidField:
 
 def _hex_to_bytes(raw: Any, kind: Any) -> Any:
     """Turn hex back into bytes and decimal strings into integers where the struct wants them."""
+    if get_origin(kind) in (UnionType, Union) and raw is not None:
+        return _hex_to_bytes(raw, next(option for option in get_args(kind) if option is not NoneType))
     if isinstance(raw, str):
         return _from_text(raw, kind)
     if isinstance(raw, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -307,8 +309,6 @@ def _hex_to_bytes(raw: Any, kind: Any) -> Any:
         return {key: _hex_to_bytes(item, types[key]) if key in types else item for key, item in raw.items()}
     if isinstance(raw, list) and get_origin(kind) is tuple:
         return [_hex_to_bytes(item, get_args(kind)[0]) for item in raw]
-    if get_origin(kind) in (UnionType, Union) and raw is not None:
-        return _hex_to_bytes(raw, next(option for option in get_args(kind) if option is not NoneType))
     return raw
 
 
