@@ -1,0 +1,7 @@
+"""Mining: find coordinators, take assignments, run them in the pool, deliver signed results."""
+
+from cuckoo.services.mining.receipts import DurableReceipts
+from cuckoo.services.mining.seams import CoordinatorLink, Miner, MiningOptions, Pool, ReceiptStore
+from cuckoo.services.mining.service import Mining
+
+__all__ = ["CoordinatorLink", "DurableReceipts", "Miner", "Mining", "MiningOptions", "Pool", "ReceiptStore"]

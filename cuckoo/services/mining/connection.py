@@ -1,0 +1,273 @@
+"""A miner's relation to one coordinator: mutual sign-in, a session that is renewed, back-off, sequence numbers."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import structlog
+
+from cuckoo.domain.errors import (
+    CoordinatorUnreachable,
+    CuckooError,
+    NotSignedIn,
+    Overloaded,
+    PeerFault,
+    TransientError,
+)
+from cuckoo.domain.identifiers import TaskId
+from cuckoo.protocol.eip712 import Hasher, hash_sign_in
+from cuckoo.protocol.messages import (
+    Failure,
+    ModelOffer,
+    Poll,
+    Progress,
+    ProgressReply,
+    ResultUpload,
+    Session,
+    SignedAssignment,
+    SignInOffer,
+    SignInProof,
+    SignInRequest,
+    SubmitReply,
+)
+from cuckoo.protocol.signing import check_signed_by
+from cuckoo.runtime.clock import Clock
+from cuckoo.runtime.retry import backoff_s
+from cuckoo.services.mining.coordinators import Coordinator
+from cuckoo.services.mining.seams import CoordinatorLink, Miner, ReceiptStore
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+BACKOFF_CAP_S = 15.0
+DISTRUST_S = 60.0
+RENEW_BEFORE_S = 300.0
+SIGN_IN_MAX_S = 600.0
+SIGN_OUT_S = 3.0
+_REMEMBERED = 4_096
+
+
+class Connection:
+    """One coordinator, as long as its address and key stay what they are.
+
+    Attributes:
+        coordinator: who it is, from the chain.
+        open_tasks: how many tasks it has for us, as far as is known: at sign-in, then from what polls bring.
+        in_use: polls and attempts that go through it now.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        link: CoordinatorLink,
+        miner: Miner,
+        receipts: ReceiptStore,
+        offers: Callable[[], tuple[int, tuple[ModelOffer, ...], str]],
+        clock: Clock,
+    ) -> None:
+        """Take what the connection works with; nothing is sent before the first call.
+
+        Args:
+            coordinator: who is called.
+            link: calls to its origin.
+            miner: who signs in.
+            receipts: where sequence marks are kept.
+            offers: gives slots, models and device as they are now.
+            clock: time.
+        """
+        self.coordinator = coordinator
+        self.open_tasks = 0
+        self.in_use = 0
+        self._link = link
+        self._miner = miner
+        self._hasher = Hasher(miner.domain)
+        self._receipts = receipts
+        self._offers = offers
+        self._clock = clock
+        self._signing_in = asyncio.Lock()
+        self._session: Session | None = None
+        self._offered: tuple[int, tuple[ModelOffer, ...], str] | None = None
+        self._failures = 0
+        self._usable_at = clock.monotonic()
+        self._floor: int | None = None
+        self._seen: dict[int, bytes] = {}
+
+    # Health of the connection.
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until it may be called again after failures; 0 when it may now."""
+        return max(0.0, self._usable_at - self._clock.monotonic())
+
+    def distrust(self, fault: PeerFault) -> None:
+        """Leave a coordinator alone for a while that signed what is not its own, or answers nonsense."""
+        log.warning("coordinator broke the protocol", coordinator=self.coordinator.node_id, reason=str(fault))
+        self._usable_at = self._clock.monotonic() + DISTRUST_S
+
+    def _failed(self, error: CuckooError) -> None:
+        wait_s = backoff_s(self._failures, cap_s=BACKOFF_CAP_S, draw=random.random)
+        self._failures += 1
+        self._usable_at = self._clock.monotonic() + wait_s
+        log.info(
+            "coordinator not reached",
+            coordinator=self.coordinator.node_id,
+            origin=self.coordinator.origin,
+            reason=str(error),
+            again_in_s=round(wait_s, 2),
+        )
+
+    # Sign-in.
+
+    async def refresh(self) -> None:
+        """Sign in anew to learn of open tasks; raises TransientError."""
+        self._session = None
+        await self._token()
+
+    async def _token(self) -> str:
+        async with self._signing_in:
+            session = self._session
+            if session is None or self._clock.now() > session.expires_at - RENEW_BEFORE_S or self._offer_grew_old():
+                session = await self._sign_in()
+            return session.token
+
+    def _offer_grew_old(self) -> bool:
+        now = self._offers()
+        return bool(now[1]) and now != self._offered
+
+    async def _sign_in(self) -> Session:
+        """Sign in mutually: nothing is signed before the coordinator has proved who it is and where we reached it."""
+        node = self.coordinator.node_id
+        offers = self._offers()
+        try:
+            offer, nonce = await self._ask()
+            if self._floor is None:
+                self._floor = await self._receipts.note_sequence(node, offer.last_sequence)
+            struct_hash = hash_sign_in(
+                node, self.coordinator.origin, self._miner.node_id, nonce, offer.coordinator_nonce, offer.expiry
+            )
+            session = await self._link.open_session(
+                SignInProof(
+                    origin=self.coordinator.origin,
+                    miner_node=self._miner.node_id,
+                    miner_nonce=nonce,
+                    coordinator_nonce=offer.coordinator_nonce,
+                    expiry=offer.expiry,
+                    signature=self._miner.signer.sign(self._hasher.digest(struct_hash)),
+                    slots=offers[0],
+                    models=offers[1],
+                    device=offers[2],
+                )
+            )
+        except TransientError as error:
+            self._failed(error)
+            raise
+        except PeerFault as fault:
+            self.distrust(fault)
+            raise CoordinatorUnreachable(f"sign in at coordinator {node}: {fault}") from fault
+        self._session, self._offered = session, offers
+        self.open_tasks = session.open_tasks
+        self._failures = 0
+        log.info("signed in", coordinator=node, origin=self.coordinator.origin, open_tasks=session.open_tasks)
+        return session
+
+    async def _ask(self) -> tuple[SignInOffer, bytes]:
+        """Get the coordinator's half of the sign-in, and check it; raises PeerFault or TransientError."""
+        node, nonce = self.coordinator.node_id, secrets.token_bytes(32)
+        offer = await self._link.sign_in(
+            SignInRequest(
+                origin=self.coordinator.origin,
+                miner_node=self._miner.node_id,
+                miner_nonce=nonce,
+                last_sequence=await self._receipts.last_sequence(node),
+            )
+        )
+        if offer.coordinator_node != node:
+            raise PeerFault(f"it says it is coordinator {offer.coordinator_node}, expected {node}")
+        now = self._clock.now()
+        if not now < offer.expiry <= now + SIGN_IN_MAX_S:
+            raise PeerFault(f"its offer ends at {offer.expiry}, now is {now:.0f}; check this machine's clock")
+        if len(offer.coordinator_nonce) != len(nonce) or not 0 <= offer.last_sequence < 2**63:
+            raise PeerFault("its offer has a nonce or a sequence number out of range")
+        struct_hash = hash_sign_in(
+            node, self.coordinator.origin, self._miner.node_id, nonce, offer.coordinator_nonce, offer.expiry
+        )
+        digest = self._hasher.digest(struct_hash)
+        check_signed_by(digest, offer.signature, self.coordinator.operator, "the coordinator's sign-in")
+        return offer, nonce
+
+    # Calls under a session.
+
+    async def _call(self, call: Callable[[str], Awaitable[T]]) -> T:
+        token = await self._token()
+        try:
+            return await call(token)
+        except NotSignedIn:
+            if self._session is not None and self._session.token == token:
+                self._session = None
+        token = await self._token()
+        try:
+            return await call(token)
+        except NotSignedIn as fault:
+            self._session = None
+            raise CoordinatorUnreachable(
+                f"call coordinator {self.coordinator.node_id}: it forgets its sessions: {fault}"
+            ) from fault
+
+    async def poll(self, slot: int) -> SignedAssignment | None:
+        """Offer a slot. Raises TransientError (with back-off taken) or PeerFault."""
+        try:
+            models = tuple(offer.digest for offer in self._offers()[1])
+            signed = await self._call(lambda token: self._link.poll(token, Poll(slot=slot, models=models)))
+        except Overloaded as fault:
+            self._usable_at = self._clock.monotonic() + fault.retry_after_s
+            raise CoordinatorUnreachable(str(fault)) from fault
+        except TransientError as error:
+            if not self.wait_s:
+                self._failed(error)
+            raise
+        self._failures = 0
+        self.open_tasks = 0 if signed is None else max(1, self.open_tasks)
+        return signed
+
+    async def progress(self, task_id: TaskId, attempt: int, progress: Progress) -> ProgressReply:
+        """Report a step; raises TransientError or PeerFault."""
+        return await self._call(lambda token: self._link.progress(token, task_id, attempt, progress))
+
+    async def submit(self, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
+        """Upload a result; raises TransientError, or the PeerFault with which it was refused."""
+        return await self._call(lambda token: self._link.submit(token, task_id, attempt, upload))
+
+    async def fail(self, task_id: TaskId, attempt: int, failure: Failure) -> None:
+        """Report a failed attempt; raises TransientError or PeerFault."""
+        await self._call(lambda token: self._link.fail(token, task_id, attempt, failure))
+
+    async def close(self) -> None:
+        """Sign out, as far as the coordinator answers, and close the link."""
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(CuckooError, TimeoutError):
+                await asyncio.wait_for(self._link.sign_out(session.token), SIGN_OUT_S)
+        await self._link.close()
+
+    # Sequence numbers.
+
+    def admits(self, sequence: int, assignment_hash: bytes) -> bool:
+        """Tell whether an assignment may be taken as a new one, and remember it.
+
+        Numbers rise per coordinator and miner, but may arrive in any order: refused is what is not above the mark
+        that held when this process first signed in, and a number that another assignment bore. So nothing that an
+        earlier life of this miner may have signed, be it from a restored backup, is signed again.
+        """
+        if self._floor is None or sequence <= self._floor:
+            return False
+        if self._seen.setdefault(sequence, assignment_hash) != assignment_hash:
+            return False
+        if len(self._seen) > _REMEMBERED:
+            oldest = min(self._seen)
+            del self._seen[oldest]
+            self._floor = max(self._floor, oldest)
+        return True

@@ -1,0 +1,61 @@
+"""Bring a signed result to its coordinator, however long that takes."""
+
+import random
+from collections.abc import Callable
+
+import structlog
+
+from cuckoo.domain.errors import Overloaded, PeerFault, TransientError
+from cuckoo.domain.identifiers import NodeId
+from cuckoo.protocol.messages import ResultUpload, decode_binary, encode_json
+from cuckoo.runtime.clock import Clock
+from cuckoo.runtime.retry import backoff_s
+from cuckoo.services.mining.connection import BACKOFF_CAP_S, Connection
+from cuckoo.services.mining.seams import ReceiptStore
+from cuckoo.storage.records import ReceiptState, StoredReceipt
+
+log = structlog.get_logger(__name__)
+
+
+async def deliver(
+    stored: StoredReceipt,
+    receipts: ReceiptStore,
+    connection_of: Callable[[NodeId], Connection | None],
+    clock: Clock,
+) -> None:
+    """Upload a result until the coordinator accepts or refuses it, and store its answer.
+
+    Args:
+        stored: the receipt; a settled one is left alone.
+        receipts: where its upload lies.
+        connection_of: the present connection to a coordinator, None while the chain names none.
+        clock: time.
+    """
+    if stored.state is not ReceiptState.SIGNED:
+        return
+    upload = decode_binary(await receipts.result(stored), ResultUpload)
+    bound = log.bind(task=stored.task_id, attempt=stored.attempt, coordinator=stored.coordinator_node)
+    tries = 0
+    while True:
+        wait_s = backoff_s(tries, cap_s=BACKOFF_CAP_S, draw=random.random)
+        connection = connection_of(stored.coordinator_node)
+        if connection is not None:
+            connection.in_use += 1
+            try:
+                reply = await connection.submit(stored.task_id, stored.attempt, upload)
+            except Overloaded as fault:
+                wait_s = fault.retry_after_s
+            except TransientError as error:
+                bound.info("result not delivered yet", reason=str(error), again_in_s=round(wait_s, 2))
+            except PeerFault as fault:
+                bound.warning("result refused", reason=str(fault))
+                await receipts.settle(stored.assignment_hash, accepted=False, reply=str(fault).encode())
+                return
+            else:
+                bound.info("result accepted")
+                await receipts.settle(stored.assignment_hash, accepted=True, reply=encode_json(reply))
+                return
+            finally:
+                connection.in_use -= 1
+        tries += 1
+        await clock.sleep(wait_s)

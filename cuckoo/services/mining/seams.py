@@ -1,0 +1,126 @@
+"""What mining needs from other floors, as narrow as it uses them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
+from cuckoo.inference.messages import Finished
+from cuckoo.inference.messages import Progress as StepDone
+from cuckoo.inference.pool import Job, LoadedModel
+from cuckoo.protocol.eip712 import Domain
+from cuckoo.protocol.messages import (
+    Failure,
+    Poll,
+    Progress,
+    ProgressReply,
+    ResultUpload,
+    Session,
+    SignedAssignment,
+    SignInOffer,
+    SignInProof,
+    SignInRequest,
+    SubmitReply,
+)
+from cuckoo.protocol.signing import Signer
+from cuckoo.storage.records import NewReceipt, StoredReceipt
+
+
+@dataclass(frozen=True)
+class Miner:
+    """Who mines: the registered node, its operator's key, and the chain it is registered on."""
+
+    node_id: NodeId
+    signer: Signer
+    domain: Domain
+
+
+@dataclass(frozen=True)
+class MiningOptions:
+    """How a miner works. Times in seconds.
+
+    Attributes:
+        progress_s: longest silence about an attempt that it has.
+        preview_every: denoising steps between two previews; 0 for none.
+        draw_period_s: coordinators are drawn anew in each of the network's draw periods.
+        idle_s: they are drawn anew after this long without work, too.
+    """
+
+    draw_period_s: int
+    progress_s: float = 5.0
+    preview_every: int = 0
+    idle_s: float = 60.0
+
+
+class Pool(Protocol):
+    """The worker pool; see :class:`cuckoo.inference.pool.WorkerPool`."""
+
+    ready: asyncio.Event
+    devices: tuple[str, ...]
+
+    async def run(self, job: Job, on_progress: Callable[[StepDone], None] | None = None) -> Finished:
+        """Run a job; raises JobCancelled, JobRefused, OutOfMemory, WorkerDied or WorkerFault."""
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job within one step."""
+
+    def loaded(self) -> dict[ModelDigest, LoadedModel]:
+        """Return the models in memory."""
+
+
+class ReceiptStore(Protocol):
+    """Receipts on disk; every method that writes returns after the commit."""
+
+    async def record(self, receipt: NewReceipt) -> StoredReceipt:
+        """Store a receipt with its upload; where there is one already, that one is returned unchanged."""
+
+    async def get(self, assignment_hash: bytes) -> StoredReceipt | None:
+        """Read a receipt."""
+
+    async def unsettled(self) -> list[StoredReceipt]:
+        """Read the receipts that no coordinator has answered yet."""
+
+    async def result(self, receipt: StoredReceipt) -> bytes:
+        """Read the upload of an unsettled receipt."""
+
+    async def settle(self, assignment_hash: bytes, *, accepted: bool, reply: bytes) -> None:
+        """Store the coordinator's answer."""
+
+    async def last_sequence(self, coordinator_node: NodeId) -> int:
+        """Read the highest sequence seen from a coordinator."""
+
+    async def note_sequence(self, coordinator_node: NodeId, sequence: int) -> int:
+        """Raise it."""
+
+
+class CoordinatorLink(Protocol):
+    """HTTP calls to one coordinator. All raise CoordinatorUnreachable, or the PeerFault that was answered."""
+
+    async def sign_in(self, request: SignInRequest) -> SignInOffer:
+        """Ask to sign in."""
+
+    async def open_session(self, proof: SignInProof) -> Session:
+        """Prove to be the miner."""
+
+    async def sign_out(self, token: str) -> None:
+        """End a session: what is assigned and unfinished goes to others."""
+
+    async def poll(self, token: str, poll: Poll) -> SignedAssignment | None:
+        """Offer a slot; None when the long poll ended without an assignment."""
+
+    async def progress(self, token: str, task_id: TaskId, attempt: int, progress: Progress) -> ProgressReply:
+        """Report a step."""
+
+    async def submit(self, token: str, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
+        """Upload a result."""
+
+    async def fail(self, token: str, task_id: TaskId, attempt: int, failure: Failure) -> None:
+        """Report that an attempt failed."""
+
+    async def close(self) -> None:
+        """Close its connections."""
+
+
+Choose = Callable[[Sequence[tuple[NodeId, int]], int], Sequence[NodeId]]
+"""Draw up to so many coordinators by weight, from (node, weight in wei)."""

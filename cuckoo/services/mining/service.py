@@ -1,0 +1,294 @@
+"""The mining loop: choose coordinators, offer slots to them, run what they assign, deliver what is signed."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import structlog
+
+from cuckoo.domain.errors import FatalError, PeerFault, TransientError
+from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.node import Node
+from cuckoo.protocol.messages import Failure, ModelOffer, SignedAssignment
+from cuckoo.runtime.clock import Clock
+from cuckoo.services.mining.attempt import Attempt, FailureKind, check_signature, refusal
+from cuckoo.services.mining.connection import Connection
+from cuckoo.services.mining.coordinators import Coordinator, callable_coordinators
+from cuckoo.services.mining.delivery import deliver
+from cuckoo.services.mining.seams import Choose, CoordinatorLink, Miner, MiningOptions, Pool, ReceiptStore
+from cuckoo.services.mining.slots import Slots
+from cuckoo.services.mining.waiting import wait_for
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 1.0
+PROBES = 8
+SHORTEST_POLL_S = 0.5
+
+
+class Mining:
+    """Works for coordinators until cancelled.
+
+    Attributes:
+        in_flight: attempts under way, by assignment hash.
+    """
+
+    def __init__(
+        self,
+        miner: Miner,
+        *,
+        pool: Pool,
+        receipts: ReceiptStore,
+        coordinators: Callable[[], Sequence[Node]],
+        connect: Callable[[str], CoordinatorLink],
+        choose: Choose,
+        clock: Clock,
+        options: MiningOptions,
+    ) -> None:
+        """Take what mining works with.
+
+        Args:
+            miner: who mines.
+            pool: runs jobs; open, and watched by somebody else.
+            receipts: the durable store.
+            coordinators: the registered coordinators as the chain shows them now.
+            connect: makes the calls to an origin.
+            choose: draws coordinators by weight.
+            clock: time.
+            options: see there.
+        """
+        self.in_flight: dict[bytes, Attempt] = {}
+        self._miner = miner
+        self._pool = pool
+        self._receipts = receipts
+        self._coordinators = coordinators
+        self._connect = connect
+        self._choose = choose
+        self._clock = clock
+        self._options = options
+        self._known: dict[NodeId, Coordinator] = {}
+        self._connections: dict[NodeId, Connection] = {}
+        self._retired: list[Connection] = []
+        self._chosen: list[NodeId] = []
+        self._period = -1
+        self._drawn_at = self._worked_at = clock.monotonic()
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+        self._slots: Slots | None = None
+        self._polls: list[asyncio.Task[None]] = []
+
+    # The service.
+
+    async def run(self) -> None:
+        """Mine until cancelled.
+
+        Raises:
+            FatalError: a receipt could not be written.
+        """
+        log.info("loading models", miner=self._miner.node_id, devices=list(self._pool.devices))
+        await self._pool.ready.wait()
+        slots = self._slots = Slots(len(self._pool.devices))
+        names = [loaded.model.name for loaded in self._pool.loaded().values()]
+        log.info("ready to mine", miner=self._miner.node_id, models=names, slots=slots.total)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for stored in await self._receipts.unsettled():
+                    log.info("delivering again", task=stored.task_id, attempt=stored.attempt)
+                    group.create_task(deliver(stored, self._receipts, self._connections.get, self._clock))
+                group.create_task(self._keep_choosing(), name="choose coordinators")
+                for slot in range(slots.total):
+                    task = group.create_task(self._offer(slot, group), name=f"slot {slot}")
+                    self._polls.append(task)
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        finally:
+            await asyncio.gather(*(link.close() for link in (*self._connections.values(), *self._retired)))
+
+    async def drain(self) -> None:
+        """Take no new work, and return when everything under way is delivered or given back."""
+        self._draining = True
+        for poll in self._polls:
+            poll.cancel()
+        if self.in_flight:
+            log.info("finishing attempts", count=len(self.in_flight))
+        await self._idle.wait()
+
+    # Which coordinators.
+
+    async def _keep_choosing(self) -> None:
+        while True:
+            await self._follow_registry()
+            if self._redraw_is_due():
+                await self._redraw()
+            await self._clock.sleep(TICK_S)
+
+    async def _follow_registry(self) -> None:
+        """Make connections for new coordinators and those that moved; close those that nobody uses any more."""
+        self._known = callable_coordinators(self._coordinators(), self._miner.domain.chain_id)
+        for node, connection in list(self._connections.items()):
+            now, was = self._known.get(node), connection.coordinator
+            if now is None or (now.origin, now.operator) != (was.origin, was.operator):
+                self._retired.append(self._connections.pop(node))
+            else:
+                connection.coordinator = now
+        for node, coordinator in self._known.items():
+            if node not in self._connections:
+                link = self._connect(coordinator.origin)
+                self._connections[node] = Connection(
+                    coordinator, link, self._miner, self._receipts, self._offers, self._clock
+                )
+        for connection in [connection for connection in self._retired if not connection.in_use]:
+            self._retired.remove(connection)
+            await connection.close()
+
+    def _redraw_is_due(self) -> bool:
+        if not self._known:
+            return bool(self._chosen)
+        if not self._chosen or any(node not in self._known for node in self._chosen):
+            return True
+        if int(self._clock.now()) // self._options.draw_period_s != self._period:
+            return True
+        now = self._clock.monotonic()
+        if any(self._connections[node].wait_s for node in self._chosen):
+            return now - self._drawn_at >= self._options.progress_s
+        return now - max(self._drawn_at, self._worked_at) >= self._options.idle_s
+
+    async def _redraw(self) -> None:
+        """Draw coordinators by weight among those with open tasks, or among all when none is known to have any."""
+        self._period = int(self._clock.now()) // self._options.draw_period_s
+        self._drawn_at = self._clock.monotonic()
+        usable = [connection for connection in self._connections.values() if not connection.wait_s]
+        if len(usable) > 1:
+            probes = asyncio.Semaphore(PROBES)
+            await asyncio.gather(*(self._probe(c, probes) for c in usable if not c.in_use))
+            usable = [connection for connection in usable if not connection.wait_s]
+        usable = usable or list(self._connections.values())
+        busy = [connection for connection in usable if connection.open_tasks] or usable
+        weights = [(c.coordinator.node_id, int(c.coordinator.weight_wei)) for c in busy]
+        total = self._slots.total if self._slots else 1
+        chosen = list(self._choose(weights, total)) if weights else []
+        if chosen != self._chosen:
+            log.info("coordinators chosen", chosen=chosen, among=len(usable), with_open_tasks=len(busy))
+            self._chosen = chosen
+        self._notify()
+
+    @staticmethod
+    async def _probe(connection: Connection, probes: asyncio.Semaphore) -> None:
+        async with probes:
+            with suppress(TransientError):
+                await connection.refresh()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _offers(self) -> tuple[int, tuple[ModelOffer, ...], str]:
+        """What a sign-in says about this miner."""
+        loaded = self._pool.loaded()
+        models = tuple(
+            ModelOffer(
+                digest=digest,
+                name=entry.model.name,
+                max_pixels=entry.max_pixels,
+                max_steps=entry.model.limits.max_steps,
+            )
+            for digest, entry in sorted(loaded.items())
+        )
+        devices = sorted({entry.profile.device for entry in loaded.values()})
+        return (self._slots.total if self._slots else 1), models, ", ".join(devices)
+
+    # Slots.
+
+    async def _offer(self, slot: int, group: asyncio.TaskGroup) -> None:
+        """Offer one slot, to one coordinator at a time, whenever it is free."""
+        slots = self._slots
+        if slots is None:
+            raise FatalError("offering a slot: mining has not started")
+        while True:
+            changed = self._changed
+            connection = self._connection_for(slot)
+            if connection is None or not slots.is_free(slot):
+                await changed.wait()
+                continue
+            if connection.wait_s:
+                await wait_for(changed, self._clock, connection.wait_s)
+                continue
+            await self._pool.ready.wait()
+            connection.in_use += 1
+            asked_at = self._clock.monotonic()
+            try:
+                signed = await connection.poll(slot)
+                if signed is not None:
+                    self._take(signed, slot, connection, group)
+                elif self._clock.monotonic() - asked_at < SHORTEST_POLL_S:
+                    await self._clock.sleep(SHORTEST_POLL_S)
+            except TransientError as error:
+                log.debug("poll failed", slot=slot, reason=str(error))
+            except PeerFault as fault:
+                connection.distrust(fault)
+            finally:
+                connection.in_use -= 1
+
+    def _connection_for(self, slot: int) -> Connection | None:
+        if not self._chosen:
+            return None
+        return self._connections.get(self._chosen[slot % len(self._chosen)])
+
+    def _take(self, signed: SignedAssignment, slot: int, connection: Connection, group: asyncio.TaskGroup) -> None:
+        """Start an attempt, or give it back with the reason; raises PeerFault for what nobody is to answer."""
+        assignment = signed.assignment
+        assignment_hash = check_signature(signed, connection.coordinator, self._miner)
+        self._worked_at = self._clock.monotonic()
+        if assignment_hash in self.in_flight:
+            return
+        attempt = Attempt(
+            assignment,
+            assignment_hash,
+            connection,
+            miner=self._miner,
+            pool=self._pool,
+            receipts=self._receipts,
+            connection_of=self._connections.get,
+            clock=self._clock,
+            options=self._options,
+        )
+        if self._slots is not None:
+            self._slots.take(slot, assignment_hash)
+        self.in_flight[assignment_hash] = attempt
+        self._idle.clear()
+        connection.in_use += 1
+        group.create_task(self._attend(attempt, connection), name=f"attempt {assignment.task_id}")
+
+    async def _attend(self, attempt: Attempt, connection: Connection) -> None:
+        """See one attempt through, and free its slot."""
+        try:
+            await self._attempt(attempt, connection)
+        finally:
+            connection.in_use -= 1
+            self._worked_at = self._clock.monotonic()
+            del self.in_flight[attempt.assignment_hash]
+            if self._slots is not None:
+                self._slots.release(attempt.assignment_hash)
+            if not self.in_flight:
+                self._idle.set()
+            self._notify()
+
+    async def _attempt(self, attempt: Attempt, connection: Connection) -> None:
+        assignment = attempt.assignment
+        stored = await self._receipts.get(attempt.assignment_hash)
+        if stored is not None:
+            await deliver(stored, self._receipts, self._connections.get, self._clock)
+            return
+        if not connection.admits(assignment.sequence, attempt.assignment_hash):
+            failure: Failure | None = Failure(
+                kind=FailureKind.INVALID,
+                reason=f"sequence number {assignment.sequence} is used or below the mark of this miner: sign in again",
+            )
+        else:
+            failure = refusal(assignment, self._pool.loaded(), self._clock.now())
+        if failure is not None:
+            await attempt.give_back(failure.kind, failure.reason)
+            return
+        await attempt.run()
