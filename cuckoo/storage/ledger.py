@@ -1,8 +1,8 @@
 """The append-only ledger: every change of a balance is a row.
 
 Wei do not fit SQLite's 64-bit integers (9.2 CAI), and sums over two integer columns overflow after a few rows, so
-amounts are decimal TEXT and added in Python. Each row carries the cumulative of its (account, counterparty), which makes
-the sum one indexed read, and any history can be checked against it row by row.
+amounts are decimal TEXT and added in Python. Each row carries the cumulative of its (account, counterparty), so the sum
+is one indexed read, and any history can be checked against it row by row.
 """
 # ruff: noqa: S608 - the SQL is put together from this package's own column lists, never from what anybody sent
 
