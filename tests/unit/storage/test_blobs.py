@@ -158,20 +158,19 @@ async def test_recover__file_gone__its_blobs_are_lost_only(directory, clock):
         assert await store.blobs.get(digest) == b"gone"
 
 
-@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
+@pytest.mark.parametrize("call", ["os.pwrite", "_sync_data"])
 async def test_put__disk_full__writer_stops_and_a_restart_is_clean(directory, clock, monkeypatch, call):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(FatalError, match="No space left"):
-        async with open_store(directory, clock=clock) as store:
-            kept = await store.writer.execute(store.blobs.put(b"kept"))
-            with monkeypatch.context() as patched:
-                patched.setattr(
-                    "cuckoo.storage.segments.os.pwrite" if call == "pwrite" else "cuckoo.storage.segments._sync_data",
-                    full,
-                )
+    async with open_store(directory, clock=clock) as store:
+        kept = await store.writer.execute(store.blobs.put(b"kept"))
+        with monkeypatch.context() as patched:
+            patched.setattr(f"cuckoo.storage.segments.{call}", full)
+            with pytest.raises(FatalError, match="No space left"):
                 await store.writer.execute(store.blobs.put(b"lost"))
+        with pytest.raises(FatalError):
+            await store.writer.execute(store.blobs.put(b"refused"))
     async with open_store(directory, clock=clock) as store:
         assert await store.blobs.get(kept) == b"kept"
         with pytest.raises(NotFound):
