@@ -1,7 +1,7 @@
 """What decides the exact pixels besides the task, and how threads are shared out so that it stays the same."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cuckoo.domain.task import RuntimeProfile
 
@@ -13,14 +13,16 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def threads_per_child(cpu_children: int, cores: int | None = None) -> int:
+def threads_per_child(cpu_children: int, worth: Iterable[int] = (), cores: int | None = None) -> int:
     """Share the cores among the CPU children of this host.
 
     Args:
         cpu_children: how many run on this host, those of other processes included; >= 1.
+        worth: ``cpu_threads`` of the models they load: the most that help each, 0 for no limit.
         cores: default all that this process may use.
     """
-    return max(1, (cores or available_cores()) // max(1, cpu_children))
+    share = max(1, (cores or available_cores()) // max(1, cpu_children))
+    return min([share, *(threads for threads in worth if threads)])
 
 
 def child_environment(environ: Mapping[str, str], device: str, threads: int) -> dict[str, str]:

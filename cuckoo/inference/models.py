@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from cuckoo.domain.errors import ConfigError
+from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.identifiers import ModelDigest, parse_model_digest
+from cuckoo.domain.task import SCHEDULERS
 
 REGISTRY_FILE = "models.toml"
 _WEIGHTS = ("diffusion_pytorch_model", "model")
@@ -44,10 +45,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         max_pixels: width times height of one picture.
         max_steps: denoising steps.
+        schedulers: diffusers' names of those it draws well with, besides its own.
     """
 
     max_pixels: int
     max_steps: int
+    schedulers: tuple[str, ...] = SCHEDULERS
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +63,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         title: one line for lists.
         gpu_dtype: the dtype on a GPU ("float16", "bfloat16" or "float32"); a CPU always computes in float32.
         defaults, limits: see there.
+        cpu_threads: most CPU threads worth giving it, 0 for no limit. Steps of a very small model take longer when
+            they are shared out, because threads that wait must sleep.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     defaults: Defaults
     limits: Limits
     gpu_dtype: str = "float16"
+    cpu_threads: int = 0
 
 
 def bundled_directory() -> Path:
@@ -108,7 +114,10 @@ def load_registry(path: Path | None = None) -> dict[str, Model]:
     if not models:
         raise ConfigError(f"reading the models in {path}: it has no [models.NAME] section")
     for model in models.values():
-        parse_model_digest(model.digest)
+        try:
+            parse_model_digest(model.digest)
+        except InvalidField as error:
+            raise ConfigError(f"reading the models in {path}: {model.name}: {error}") from error
     return {name: msgspec.structs.replace(m, source=_located(m.source, path.parent)) for name, m in models.items()}
 
 

@@ -28,6 +28,15 @@ _PNG_LEVEL = 1
 
 _WARM_UP_STEPS = 3
 
+_MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "could not create a primitive",
+)
+"""How torch's allocators, the C++ library, and oneDNN (the last one) say that there is no memory left."""
+
 
 class JobStopped(CuckooError):
     """The job was cancelled while it ran."""
@@ -115,10 +124,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error means that memory ran out, on a GPU or on the CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        part in said for part in ("out of memory", "can't allocate memory", "not enough memory")
-    )
+    return isinstance(error, RuntimeError) and any(part in str(error).lower() for part in _MEMORY_WORDS)
 
 
 def smaller_sides(width_px: int, height_px: int) -> tuple[int, int] | None:
@@ -206,6 +212,13 @@ class Pipeline:
             raise InvalidField("width_px x height_px", pixels, f"{self.model.name} draws up to {limits.max_pixels:,}")
         if parameters.steps > limits.max_steps:
             raise InvalidField("steps", parameters.steps, f"{self.model.name} takes up to {limits.max_steps:,}")
+        if parameters.scheduler and parameters.scheduler not in limits.schedulers:
+            offered = f"{self.model.name} takes its own (empty) or one of {', '.join(limits.schedulers)}"
+            raise InvalidField("scheduler", parameters.scheduler, offered)
+        try:
+            self._scheduler(parameters.scheduler).set_timesteps(parameters.steps)
+        except ValueError as error:
+            raise InvalidField("steps", parameters.steps, f"{parameters.scheduler} says: {error}") from error
         if parameters.negative_prompt and "negative_prompt" not in self._accepted:
             raise InvalidField("negative_prompt", parameters.negative_prompt, f"{self.model.name} takes none")
 

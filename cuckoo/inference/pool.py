@@ -64,8 +64,9 @@ class PoolOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         devices: "cpu", "cuda:N", "mps", or "auto" for every GPU that torch finds, else the CPU.
-        threads: CPU threads of a child on the CPU; 0 shares the cores among this pool's CPU children. Where several
-            pools run on one host, give each its part: :func:`cuckoo.inference.fingerprint.threads_per_child`.
+        threads: CPU threads of a child on the CPU; 0 for its share of the cores, or fewer where the models gain
+            nothing from more: :func:`cuckoo.inference.fingerprint.threads_per_child`.
+        cpu_children: CPU children on this host, those of other pools included; 0 for this pool's own.
         batch_bucket: pictures per batch for tasks that are not ``reproducible``.
         digest_cache: file that remembers sha256 sums of model files; "" for none.
         grace_s: seconds that running jobs get when the pool closes.
@@ -76,6 +77,7 @@ class PoolOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     devices: tuple[str, ...] = ("auto",)
     threads: int = 0
+    cpu_children: int = 0
     batch_bucket: int = 1
     digest_cache: str = ""
     grace_s: float = 20.0
@@ -158,8 +160,9 @@ class WorkerPool:
             raise ConfigError("starting the worker pool: no model is named")
         self._given_up = asyncio.get_running_loop().create_future()
         self.devices = await resolve_devices(self.options.devices, self.options.command)
-        on_cpu = sum(device == "cpu" for device in self.devices)
-        threads = self.options.threads or fingerprint.threads_per_child(on_cpu)
+        on_cpu = self.options.cpu_children or sum(device == "cpu" for device in self.devices)
+        worth = [model.cpu_threads for model in self.models]
+        threads = self.options.threads or fingerprint.threads_per_child(on_cpu, worth)
         for device in self.devices:
             plan = ChildPlan(
                 device=device,
@@ -216,8 +219,10 @@ class WorkerPool:
             WorkerDied: the child died, or the pool is closing; another try may help.
             WorkerFault: the child met an error of its own.
         """
-        if self._closing or not self._children or (self._given_up and self._given_up.done()):
+        if self._closing or not self._children:
             raise WorkerDied(f"running job {job.job_id}: the worker pool is not open")
+        if self._given_up and self._given_up.done():
+            raise WorkerDied(f"running job {job.job_id}: {self._given_up.exception()}")
         if job.job_id in self._jobs:
             raise JobRefused(f"running job {job.job_id}: a job of this name is under way")
         pending = _Pending(job, on_progress)
