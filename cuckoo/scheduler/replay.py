@@ -1,11 +1,11 @@
 """Replay a draw log: anybody can check every draw of a closed period."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from cuckoo.domain.identifiers import ModelDigest, NodeId
-from cuckoo.scheduler.draw import draw
+from cuckoo.scheduler.draw import Drawn, draw
 from cuckoo.scheduler.drawlog import (
     DrawRow,
     LogBroken,
@@ -64,22 +64,79 @@ def replay(rows: Iterable[bytes], seeds: Mapping[int, bytes], head: bytes, next_
     """
     replayer = _Replayer(seeds, next_draw)
     draws: list[ReplayedDraw] = []
+    for number, data, row, nodes in _with_nodes(rows):
+        head = next_head(head, data)
+        try:
+            weight = replayer.apply(row, nodes)
+        except LogBroken as error:
+            raise _at(number, error) from None
+        if isinstance(row, DrawRow):
+            model = replayer.trees[row.model_index].model
+            draws.append(ReplayedDraw(row, replayer.period, replayer.block, model, weight, head))
+    return Replay(head, tuple(draws))
+
+
+def _at(number: int, error: LogBroken) -> LogBroken:
+    return LogBroken(f"replay row {number}: {error}")
+
+
+_Nodes = Mapping[int, Sequence[NodeId]]
+
+
+def _with_nodes(rows: Iterable[bytes]) -> Iterator[tuple[int, bytes, Row, _Nodes]]:
+    """Yield (number, bytes, row, nodes ever parked in its period by model index, in order of id)."""
+    waiting: list[tuple[int, bytes, Row]] = []
     for number, data in enumerate(rows):
         try:
             row = decode_row(data)
-            head = next_head(head, data)
-            weight = replayer.apply(row)
         except LogBroken as error:
-            raise LogBroken(f"replay row {number}: {error}") from None
-        if isinstance(row, DrawRow):
-            model = replayer.models[row.model_index]
-            draws.append(ReplayedDraw(row, replayer.period, replayer.block, model, weight, head))
-    return Replay(head, tuple(draws))
+            raise _at(number, error) from None
+        if isinstance(row, PeriodRow):
+            yield from _one_period(waiting)
+            waiting = []
+        waiting.append((number, data, row))
+    yield from _one_period(waiting)
+
+
+def _one_period(waiting: list[tuple[int, bytes, Row]]) -> Iterator[tuple[int, bytes, Row, _Nodes]]:
+    parked: dict[int, set[NodeId]] = {}
+    for _, _, row in waiting:
+        if isinstance(row, ParkRow):
+            parked.setdefault(row.model_index, set()).add(row.node)
+    nodes = {index: sorted(ids) for index, ids in parked.items()}
+    for number, data, row in waiting:
+        yield number, data, row, nodes
 
 
 def _demand(holds: bool, otherwise: str) -> None:
     if not holds:
         raise LogBroken(otherwise)
+
+
+class _Tree:
+    """The active nodes of one model.
+
+    Positions are ranks among the nodes that the period ever parks: the order of node ids, without room for the ids
+    between them, so that a forged log with huge ids costs no more memory than its own length.
+    """
+
+    def __init__(self, model: ModelDigest, nodes: Sequence[NodeId]) -> None:
+        self.model = model
+        self.count = 0
+        self._nodes = nodes
+        self._ranks = {node: rank for rank, node in enumerate(nodes, 1)}
+        self._sums = SumTree()
+
+    def weight(self, node: NodeId) -> int:
+        return self._sums.weight(self._ranks.get(node, 0))
+
+    def set(self, node: NodeId, weight_wei: int) -> None:
+        self.count += (weight_wei > 0) - (self.weight(node) > 0)
+        self._sums.set(self._ranks[node], weight_wei)
+
+    def draw(self, seed: bytes, index: int, excluded: Sequence[NodeId]) -> Drawn | None:
+        drawn = draw(self._sums, seed, index, frozenset(NodeId(self._ranks[node]) for node in excluded))
+        return drawn and msgspec.structs.replace(drawn, node=self._nodes[drawn.node - 1])
 
 
 class _Replayer:
@@ -88,42 +145,29 @@ class _Replayer:
     def __init__(self, seeds: Mapping[int, bytes], next_draw: int) -> None:
         self._seeds = seeds
         self._next_draw = next_draw
-        self._seed: bytes | None = None
-        self._trees: list[SumTree] = []
-        self._counts: list[int] = []
-        self.models: list[ModelDigest] = []
+        self._seed = b""
+        self.trees: list[_Tree] = []
         self.period = -1
         self.block = 0
 
-    def apply(self, row: Row) -> int:
+    def apply(self, row: Row, nodes: _Nodes) -> int:
         """Take one row; returns the winner's weight for a draw, else 0."""
-        if not isinstance(row, PeriodRow):
-            _demand(self._seed is not None, "a log begins with a period row")
+        if isinstance(row, PeriodRow):
+            self._begin(row)
+            return 0
+        _demand(self.period >= 0, "a log begins with a period row")
         match row:
-            case PeriodRow():
-                self._begin(row)
             case ModelRow():
-                _demand(row.index == len(self.models), f"model index {row.index} follows {len(self.models) - 1}")
-                _demand(row.model not in self.models, f"model {row.model} has an index already")
-                self.models.append(row.model)
-                self._trees.append(SumTree())
-                self._counts.append(0)
+                self._add_model(row, nodes)
             case ParkRow():
-                tree = self._tree(row.model_index)
-                _demand(not tree.weight(row.node), f"node {row.node} is parked twice")
-                self._set(row.model_index, row.node, row.weight_wei, "parked")
-                self._counts[row.model_index] += 1
+                _demand(row.weight_wei > 0, f"node {row.node} is parked with no weight")
+                _demand(not self._tree(row.model_index).weight(row.node), f"node {row.node} is parked twice")
+                self.trees[row.model_index].set(row.node, row.weight_wei)
             case UnparkRow():
-                _demand(
-                    self._tree(row.model_index).weight(row.node) > 0, f"node {row.node} is unparked, but not parked"
-                )
-                self._trees[row.model_index].set(row.node, 0)
-                self._counts[row.model_index] -= 1
+                _demand(self._tree(row.model_index).weight(row.node) > 0, f"node {row.node} leaves, but is not parked")
+                self.trees[row.model_index].set(row.node, 0)
             case WeightRow():
-                indices = [i for i, tree in enumerate(self._trees) if tree.weight(row.node)]
-                _demand(bool(indices), f"node {row.node} is weighed, but not parked")
-                for i in indices:
-                    self._set(i, row.node, row.weight_wei, "weighed")
+                self._weigh(row)
             case DrawRow():
                 return self._draw(row)
         return 0
@@ -133,15 +177,23 @@ class _Replayer:
         _demand(row.period in self._seeds, f"the seed of period {row.period} is not known")
         self._seed = self._seeds[row.period]
         self.period, self.block = row.period, row.block
-        self._trees, self._counts, self.models = [], [], []
+        self.trees = []
 
-    def _tree(self, index: int) -> SumTree:
-        _demand(index < len(self._trees), f"model index {index} is not known")
-        return self._trees[index]
+    def _add_model(self, row: ModelRow, nodes: _Nodes) -> None:
+        _demand(row.index == len(self.trees), f"model index {row.index} stands where {len(self.trees)} belongs")
+        _demand(all(tree.model != row.model for tree in self.trees), f"model {row.model} has an index already")
+        self.trees.append(_Tree(row.model, nodes.get(row.index, ())))
 
-    def _set(self, index: int, node: NodeId, weight_wei: int, how: str) -> None:
-        _demand(node > 0 and weight_wei > 0, f"node {node} is {how} with weight {weight_wei}")
-        self._trees[index].set(node, weight_wei)
+    def _weigh(self, row: WeightRow) -> None:
+        _demand(row.weight_wei > 0, f"node {row.node} is weighed with no weight")
+        trees = [tree for tree in self.trees if tree.weight(row.node)]
+        _demand(bool(trees), f"node {row.node} is weighed, but not parked")
+        for tree in trees:
+            tree.set(row.node, row.weight_wei)
+
+    def _tree(self, index: int) -> _Tree:
+        _demand(index < len(self.trees), f"model index {index} is not known")
+        return self.trees[index]
 
     def _draw(self, row: DrawRow) -> int:
         tree = self._tree(row.model_index)
@@ -149,14 +201,11 @@ class _Replayer:
         nodes = [node for node, _ in row.excluded]
         _demand(nodes == sorted(set(nodes)), f"draw {row.index}: excluded nodes are not in order")
         _demand(all(map(tree.weight, nodes)), f"draw {row.index}: an excluded node is not parked")
-        if self._seed is None:
-            raise LogBroken("a log begins with a period row")
-        drawn = draw(tree, self._seed, row.index, frozenset(nodes))
-        _demand(drawn is not None, f"draw {row.index}: nobody was left to win")
+        drawn = tree.draw(self._seed, row.index, nodes)
         if drawn is None:
-            return 0
+            raise LogBroken(f"draw {row.index}: nobody was left to win")
         claims = (row.node, row.tries, row.total_wei, row.candidates)
-        facts = (drawn.node, drawn.tries, drawn.total, self._counts[row.model_index] - len(nodes))
+        facts = (drawn.node, drawn.tries, drawn.total, tree.count - len(nodes))
         _demand(
             claims == facts,
             f"draw {row.index}: the log says node, try, total weight, candidates = {claims}, the seed decides {facts}",
