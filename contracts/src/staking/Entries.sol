@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IStaking} from "../interfaces/IStaking.sol";
+import {StakingState} from "./StakingState.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+
+/// @title The pause. It stops entries only, lapses by itself, and can not be renewed without a gap.
+abstract contract Entries is StakingState, Ownable2Step {
+    /// @dev How long a pause lasts at most, in seconds, and how long nobody can pause after one.
+    uint256 private constant LONGEST_PAUSE = 7 days;
+
+    /// @dev Refuses to run while entries are paused.
+    modifier whenEntriesOpen() {
+        _requireEntriesOpen();
+        _;
+    }
+
+    /// @inheritdoc IStaking
+    function pauseEntries(uint32 durationS) external onlyOwner {
+        if (durationS > LONGEST_PAUSE) revert PauseTooLong(LONGEST_PAUSE, durationS);
+        if (block.timestamp < _pauseAllowedFrom) revert PauseTooSoon(_pauseAllowedFrom);
+        _pausedUntil = _now() + durationS;
+        _pauseAllowedFrom = _pausedUntil + uint40(LONGEST_PAUSE);
+        emit EntriesPaused(_pausedUntil);
+    }
+
+    /// @inheritdoc IStaking
+    function resumeEntries() external onlyOwner {
+        if (block.timestamp < _pausedUntil) _pausedUntil = _now();
+        emit EntriesResumed();
+    }
+
+    /// @inheritdoc IStaking
+    function entriesPausedUntil() external view returns (uint40) {
+        return _pausedUntil;
+    }
+
+    function _requireEntriesOpen() private view {
+        if (block.timestamp < _pausedUntil) revert EntriesArePaused(_pausedUntil);
+    }
+}
