@@ -130,13 +130,19 @@ class Connection:
     async def _token(self) -> str:
         async with self._signing_in:
             session = self._session
-            if session is None or self._clock.now() > session.expires_at - RENEW_BEFORE_S or self._offer_grew_old():
-                session = await self._sign_in()
-            return session.token
+            if session is not None and not self._is_stale(session):
+                return session.token
+            if self.wait_s:
+                raise CoordinatorUnreachable(
+                    f"sign in at coordinator {self.coordinator.node_id}: again in {self.wait_s:.1f} s"
+                )
+            return (await self._sign_in()).token
 
-    def _offer_grew_old(self) -> bool:
-        now = self._offers()
-        return bool(now[1]) and now != self._offered
+    def _is_stale(self, session: Session) -> bool:
+        """Whether it ends soon, or what it says about this miner is not so any more."""
+        offers = self._offers()
+        ends_soon = self._clock.now() > session.expires_at - RENEW_BEFORE_S
+        return ends_soon or (bool(offers[1]) and offers != self._offered)
 
     async def _sign_in(self) -> Session:
         """Sign in mutually: nothing is signed before the coordinator has proved who it is and where we reached it."""

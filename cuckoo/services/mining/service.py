@@ -79,6 +79,11 @@ class Mining:
         self._slots: Slots | None = None
         self._polls: list[asyncio.Task[None]] = []
 
+    @property
+    def chosen(self) -> tuple[NodeId, ...]:
+        """The coordinators that slots are offered to now."""
+        return tuple(self._chosen)
+
     # The service.
 
     async def run(self) -> None:

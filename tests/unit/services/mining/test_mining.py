@@ -1,0 +1,380 @@
+import asyncio
+
+import pytest
+
+from cuckoo.domain.errors import Conflict, CoordinatorUnreachable, Overloaded, WorkerDied
+from cuckoo.inference.pool import JobRefused, OutOfMemory, WorkerFault
+from cuckoo.protocol.messages import ProgressReply
+from cuckoo.protocol.signing import Signer, recover
+from cuckoo.storage.records import ReceiptState
+
+
+async def test_poll__pool_not_ready__waits_for_the_model(network):
+    network.pool.ready.clear()
+    async with network.running():
+        await network.clock.pass_(60)
+        assert not network.coordinator.requests
+        network.pool.ready.set()
+        await network.until(network.polled(2))
+
+
+async def test_poll__two_devices__three_slots_of_their_own_numbers(network):
+    network.pool.devices = ("cpu", "cpu")
+    async with network.running():
+        await network.until(network.polled(3))
+        assert sorted(poll.slot for poll in network.coordinator.polls) == [0, 1, 2]
+        await network.clock.pass_(20)
+        assert len(network.coordinator.polls) == 3
+
+
+async def test_attempt__finished__receipt_signed_and_on_disk_before_the_upload(network):
+    seen = []
+
+    async def on_submit(upload):
+        seen.append(await network.receipts.get(upload.receipt.assignment_hash))
+
+    network.coordinator.on_submit = on_submit
+    async with network.running():
+        await network.until(network.polled(2))
+        assignment = network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(lambda: network.coordinator.uploads)
+        await network.until(network.polled(3))
+    _, upload = network.coordinator.uploads[0]
+    assert upload.receipt.assignment_hash == assignment.struct_hash()
+    mining = network.mining()
+    digest = mining._miner.domain.digest(upload.receipt.struct_hash())
+    assert recover(digest, upload.signature) == mining._miner.signer.address
+    assert seen[0].state is ReceiptState.SIGNED
+    assert seen[0].signature == upload.signature
+    assert (await network.receipts.get(assignment.struct_hash())).state is ReceiptState.ACCEPTED
+
+
+async def test_attempt__while_it_runs__its_slot_is_not_offered(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign()
+        network.coordinator.assign()
+        await network.until(lambda: len(network.pool.jobs) == 2)
+        await network.clock.pass_(30)
+        assert len(network.coordinator.polls) == 2
+        network.pool.finish()
+        await network.until(network.polled(3))
+        assert network.coordinator.polls[2].slot == 1
+
+
+async def test_progress__every_step__reported_and_silence_filled(network):
+    async with network.running(progress_s=5.0):
+        await network.until(network.polled(2))
+        task = network.coordinator.assign().task_id
+        await network.until(lambda: network.pool.jobs)
+        await network.until(lambda: network.coordinator.steps == [(task, 0)])
+        network.pool.step(1)
+        await network.until(lambda: network.coordinator.steps == [(task, 0), (task, 1)])
+        network.pool.step(2)
+        network.pool.step(3)
+        await network.until(lambda: network.coordinator.steps[-1] == (task, 3))
+        assert len(network.coordinator.steps) == 3
+        await network.clock.pass_(5.1)
+        await network.until(lambda: len(network.coordinator.steps) == 4)
+
+
+async def test_progress__cancelled__pool_told_at_that_step_and_slot_free(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign()
+        await network.until(lambda: network.coordinator.steps)
+        network.coordinator.progress_reply = ProgressReply(cancelled=True)
+        network.pool.step(1)
+        await network.until(lambda: network.pool.cancelled)
+        await network.until(network.polled(3))
+        assert not network.coordinator.failures
+        assert not network.coordinator.uploads
+
+
+async def test_progress__attempt_unknown_there__stopped(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign()
+        await network.until(lambda: network.coordinator.steps)
+
+        async def refuse(*_):
+            raise Conflict("this attempt is fenced")
+
+        network.coordinator.progress = refuse
+        network.pool.step(1)
+        await network.until(lambda: network.pool.cancelled)
+
+
+async def test_progress__coordinator_away__work_goes_on(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign()
+        await network.until(lambda: network.coordinator.steps)
+        network.coordinator.reachable = False
+        network.pool.step(1)
+        await network.clock.pass_(20)
+        assert network.pool.jobs
+        network.pool.finish()
+        await network.clock.pass_(20)
+        network.coordinator.reachable = True
+        await network.until(lambda: network.coordinator.uploads, passing_s=1)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OutOfMemory("too large", 1_024), "out_of_memory"),
+        (JobRefused("scheduler: no"), "invalid"),
+        (WorkerDied("killed"), "worker_died"),
+        (WorkerFault("fault"), "worker_died"),
+    ],
+)
+async def test_attempt__pool_fails__reported_with_its_kind(network, error, kind):
+    async with network.running():
+        await network.until(network.polled(2))
+        task = network.coordinator.assign().task_id
+        await network.until(lambda: network.pool.jobs)
+        network.pool.fail(error)
+        await network.until(lambda: network.coordinator.failures)
+        assert network.coordinator.failures[0][0] == task
+        assert network.coordinator.failures[0][1].kind == kind
+        await network.until(network.polled(3))
+
+
+async def test_assignment__past_its_deadline__given_back(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign(deadline=int(network.clock.now()) - 1)
+        await network.until(lambda: network.coordinator.failures)
+        assert network.coordinator.failures[0][1].kind == "deadline"
+
+
+async def test_assignment__deadline_passes_while_no_worker_is_free__given_back(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign(deadline=int(network.clock.now()) + 8)
+        await network.until(lambda: network.pool.jobs)
+        await network.until(lambda: network.coordinator.failures, passing_s=1)
+        assert network.coordinator.failures[0][1].kind == "deadline"
+
+
+async def test_assignment__of_a_model_not_loaded__given_back(network):
+    import msgspec
+
+    async with network.running():
+        await network.until(network.polled(2))
+        parameters = network.coordinator.assignment().parameters
+        network.coordinator.assign(parameters=msgspec.structs.replace(parameters, model_digest="cd" * 32))
+        network.coordinator.assign(parameters=msgspec.structs.replace(parameters, width_px=63))
+        await network.until(lambda: len(network.coordinator.failures) == 2)
+        assert {failure.kind for _, failure in network.coordinator.failures} == {"invalid"}
+
+
+async def test_assignment__sequence_not_above_the_mark__given_back(network):
+    network.coordinator.last_sequence = 10
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign(sequence=10)
+        await network.until(lambda: network.coordinator.failures)
+        assert "mark" in network.coordinator.failures[0][1].reason
+        assert not network.pool.jobs
+
+
+async def test_assignment__delivered_out_of_order__both_taken(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign(sequence=6)
+        network.coordinator.assign(sequence=5)
+        await network.until(lambda: len(network.pool.jobs) == 2)
+
+
+async def test_assignment__one_number_for_two_tasks__second_given_back(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign(sequence=6)
+        network.coordinator.assign(sequence=6)
+        await network.until(lambda: network.coordinator.failures)
+        assert len(network.pool.jobs) == 1
+
+
+async def test_assignment__forged__neither_run_nor_answered(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.signs_as = Signer(b"\x66" * 32)
+        network.coordinator.assign()
+        network.coordinator.signs_as = network.coordinator.signer
+        await network.clock.pass_(20)
+        assert not network.pool.jobs
+        assert not network.coordinator.failures
+        assert len(network.coordinator.polls) == 2
+
+
+async def test_assignment__for_another_miner__not_run(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign(miner_node=8)
+        await network.clock.pass_(20)
+        assert not network.pool.jobs
+
+
+async def test_assignment__repeated_while_it_runs__run_once(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        signed = network.coordinator.sign(network.coordinator.assignment())
+        network.coordinator.hand_out(signed)
+        network.coordinator.hand_out(signed)
+        await network.until(network.polled(3))
+        assert len(network.pool.jobs) == 1
+
+
+async def test_result__coordinator_away_and_full__delivered_in_the_end_once(network):
+    network.coordinator.submit_errors = [CoordinatorUnreachable("reset"), Overloaded("full", 3.0)]
+    async with network.running():
+        await network.until(network.polled(2))
+        assignment = network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(lambda: len(network.coordinator.uploads) == 3, passing_s=1)
+        assert len({upload.signature for _, upload in network.coordinator.uploads}) == 1
+        await network.until(network.polled(3))
+    assert (await network.receipts.get(assignment.struct_hash())).state is ReceiptState.ACCEPTED
+
+
+async def test_result__refused__settled_and_not_sent_again(network):
+    network.coordinator.submit_errors = [Conflict("fenced")]
+    async with network.running():
+        await network.until(network.polled(2))
+        assignment = network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(network.polled(3))
+    assert (await network.receipts.get(assignment.struct_hash())).state is ReceiptState.REFUSED
+    assert not await network.receipts.unsettled()
+
+
+async def test_restart__result_not_answered__the_stored_one_is_sent(network):
+    network.coordinator.submit_errors = [CoordinatorUnreachable("reset")] * 100
+    async with network.running():
+        await network.until(network.polled(2))
+        signed = network.coordinator.sign(network.coordinator.assignment())
+        network.coordinator.hand_out(signed)
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(lambda: network.coordinator.uploads)
+    network.coordinator.submit_errors = []
+    first = network.coordinator.uploads.pop()[1]
+    network.coordinator.uploads.clear()
+    async with network.running():
+        await network.until(lambda: network.coordinator.uploads, passing_s=1)
+        assert network.coordinator.uploads[0][1] == first
+        await network.until(network.polled(4))
+        network.coordinator.hand_out(signed)
+        await network.until(network.polled(5))
+        assert not network.pool.jobs
+    assert not await network.receipts.unsettled()
+
+
+async def test_drain__attempt_under_way__finished_first_and_no_new_poll(network):
+    async with network.running() as mining:
+        await network.until(network.polled(2))
+        network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        drained = asyncio.create_task(mining.drain())
+        await network.clock.pass_(30)
+        assert not drained.done()
+        network.pool.finish()
+        await drained
+        assert network.coordinator.uploads
+        await network.clock.pass_(30)
+        assert len(network.coordinator.polls) == 2
+
+
+async def test_drain__grace_over__given_back_and_signed_out(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+    assert network.coordinator.failures[0][1].kind == "shutting_down"
+    assert network.coordinator.signed_out == 1
+    assert network.coordinator.closed == 1
+
+
+async def test_store__fails__mining_stops_with_its_error(network):
+    from cuckoo.domain.errors import FatalError
+
+    async def broken(_):
+        raise FatalError("disk full")
+
+    network.receipts.record = broken
+    task = asyncio.create_task(network.mining().run())
+    await network.until(network.polled(2))
+    network.coordinator.assign()
+    await network.until(lambda: network.pool.jobs)
+    network.pool.finish()
+    with pytest.raises(FatalError, match="disk full"):
+        await task
+
+
+# Which coordinators.
+
+
+async def test_choice__several__drawn_among_those_with_open_tasks(network, another_coordinator):
+    busy = another_coordinator(2, weight=2_000_000)
+    busy.open_tasks = 3
+    network.coordinators.append(busy)
+    async with network.running():
+        await network.until(lambda: len(busy.polls) == 2)
+        assert network.draws[0] == [(2, 2_000_000 * 10**18)]
+        assert not network.coordinator.polls
+
+
+async def test_choice__none_has_work__drawn_among_all_and_slots_split(network, another_coordinator):
+    other = another_coordinator(2)
+    network.coordinators.append(other)
+    async with network.running():
+        await network.until(lambda: network.coordinator.polls and other.polls)
+        assert [poll.slot for poll in network.coordinator.polls] == [0]
+        assert [poll.slot for poll in other.polls] == [1]
+
+
+async def test_choice__idle_for_a_minute__another_with_work_is_found(network, another_coordinator):
+    other = another_coordinator(2)
+    network.coordinators.append(other)
+    network.coordinator.open_tasks = 1
+    async with network.running():
+        await network.until(network.polled(2))
+        assert not other.polls
+        other.open_tasks = 5
+        await network.until(lambda: other.polls, passing_s=5)
+        assert network.clock.now() - 1_800_000_000 >= 60
+
+
+async def test_choice__draw_period_ends__drawn_anew(network, another_coordinator):
+    network.coordinators.append(another_coordinator(2))
+    async with network.running(draw_period_s=10):
+        await network.until(network.polled(1))
+        assert len(network.draws) == 1
+        await network.clock.pass_(11)
+        await network.until(lambda: len(network.draws) == 2)
+
+
+async def test_choice__coordinator_leaves_the_registry__the_others_serve(network, another_coordinator):
+    other = another_coordinator(2)
+    network.coordinators.append(other)
+    network.coordinator.open_tasks = 1
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinators.pop(0)
+        await network.until(lambda: len(other.polls) == 2, passing_s=1)
+
+
+async def test_choice__coordinator_moves__followed_to_its_new_address(network, another_coordinator):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.reachable = False
+        moved = another_coordinator(1, origin="http://127.0.0.1:9000")
+        network.coordinators[0] = moved
+        await network.until(lambda: len(moved.polls) == 2, passing_s=1)
+        assert moved.requests[0].origin == "http://127.0.0.1:9000"
