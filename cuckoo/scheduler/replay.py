@@ -146,6 +146,7 @@ class _Replayer:
         self._seeds = seeds
         self._next_draw = next_draw
         self._seed = b""
+        self._models: set[ModelDigest] = set()
         self.trees: list[_Tree] = []
         self.period = -1
         self.block = 0
@@ -177,11 +178,12 @@ class _Replayer:
         _demand(row.period in self._seeds, f"the seed of period {row.period} is not known")
         self._seed = self._seeds[row.period]
         self.period, self.block = row.period, row.block
-        self.trees = []
+        self.trees, self._models = [], set()
 
     def _add_model(self, row: ModelRow, nodes: _Nodes) -> None:
         _demand(row.index == len(self.trees), f"model index {row.index} stands where {len(self.trees)} belongs")
-        _demand(all(tree.model != row.model for tree in self.trees), f"model {row.model} has an index already")
+        _demand(row.model not in self._models, f"model {row.model} has an index already")
+        self._models.add(row.model)
         self.trees.append(_Tree(row.model, nodes.get(row.index, ())))
 
     def _weigh(self, row: WeightRow) -> None:

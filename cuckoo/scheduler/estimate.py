@@ -1,0 +1,106 @@
+"""How long an attempt takes: overhead + rate x work, fitted for each miner and model from what was seen."""
+
+import math
+
+import msgspec
+
+from cuckoo.domain.identifiers import ModelDigest, NodeId
+
+_FORGET = 0.9
+"""What each new observation leaves of the older ones."""
+
+_ASSUMED_OVERHEAD_S = 10.0
+_ASSUMED_RATE_S = 3e-5
+"""Seconds per pixel-step when nothing at all was seen: a Stable Diffusion on a few CPU cores, so that a first deadline
+is rather too long than too short."""
+
+_ANCHOR = 0.02
+_SPREAD_START = 0.3
+_P90 = 1.2815515655446004
+_UNIT = 1e6
+
+
+class Eta(msgspec.Struct, frozen=True):
+    """Seconds until something is done, with even odds and with nine in ten."""
+
+    p50_s: float
+    p90_s: float
+
+
+class Fit:
+    """A line through (work, seconds), older points counting less, and how far off it was.
+
+    Neither part becomes negative. While all tasks have the same amount of work the line is not determined: the overhead
+    is then held near zero by a weak anchor, and the prediction for that amount of work is right all the same.
+    """
+
+    __slots__ = ("_bias", "_n", "_variance", "_x", "_xx", "_xy", "_y", "seen")
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self.seen = 0
+        self._n = self._x = self._y = self._xx = self._xy = 0.0
+        self._bias = 0.0
+        self._variance = _SPREAD_START**2
+
+    def observe(self, work: int, seconds: float) -> None:
+        """Take in an attempt of ``work`` pixel-steps that took ``seconds``."""
+        seconds = max(seconds, 1e-4)
+        if self.seen:
+            off = math.log(seconds / self.predict(work)) - self._bias
+            self._bias += (1 - _FORGET) * off
+            self._variance = _FORGET * (self._variance + (1 - _FORGET) * off * off)
+        x = work / _UNIT
+        for name, value in (("_n", 1.0), ("_x", x), ("_y", seconds), ("_xx", x * x), ("_xy", x * seconds)):
+            setattr(self, name, getattr(self, name) * _FORGET + value)
+        self.seen += 1
+
+    def predict(self, work: int) -> float:
+        """Return the expected seconds for ``work`` pixel-steps; raises ValueError when nothing was seen."""
+        overhead, rate = self._line()
+        return max(1e-4, overhead + rate * work / _UNIT)
+
+    def eta(self, work: int) -> Eta:
+        """Return the seconds for ``work`` at p50 and p90; raises ValueError when nothing was seen."""
+        p50 = self.predict(work) * math.exp(self._bias)
+        return Eta(p50, p50 * math.exp(_P90 * math.sqrt(self._variance)))
+
+    def _line(self) -> tuple[float, float]:
+        if not self.seen:
+            raise ValueError("predict an attempt: none was seen")
+        n, x, y, xx, xy = self._n + _ANCHOR, self._x, self._y, self._xx, self._xy
+        spread = n * xx - x * x
+        rate = (n * xy - x * y) / spread if spread > 1e-12 else 0.0
+        if rate <= 0.0:
+            return y / self._n, 0.0
+        overhead = (y - rate * x) / n
+        if overhead < 0.0:
+            return 0.0, xy / xx
+        return overhead, rate
+
+
+class Estimator:
+    """The fits of all miners and models, and the deadlines that follow.
+
+    A miner that has not yet done a model gets the fit over all miners; a model that nobody has done an assumption.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self._by_miner: dict[tuple[NodeId, ModelDigest], Fit] = {}
+        self._by_model: dict[ModelDigest, Fit] = {}
+
+    def observe(self, node: NodeId, model: ModelDigest, work: int, seconds: float) -> None:
+        """Take in what an attempt took, or what one that was cut short would have taken."""
+        self._by_miner.setdefault((node, model), Fit()).observe(work, seconds)
+        self._by_model.setdefault(model, Fit()).observe(work, seconds)
+
+    def expected_s(self, node: NodeId, model: ModelDigest, work: int) -> float:
+        """Return the expected seconds of an attempt."""
+        fit = self._by_miner.get((node, model)) or self._by_model.get(model)
+        return fit.predict(work) if fit else _ASSUMED_OVERHEAD_S + _ASSUMED_RATE_S * work
+
+    def eta(self, node: NodeId | None, model: ModelDigest, work: int) -> Eta | None:
+        """Return the seconds of an attempt (``node`` None: by any miner); None when the model was never done."""
+        fit = (node and self._by_miner.get((node, model))) or self._by_model.get(model)
+        return fit.eta(work) if fit else None
