@@ -12,10 +12,23 @@ from cuckoo.storage.records import ReceiptState
 async def test_poll__pool_not_ready__waits_for_the_model(network):
     network.pool.ready.clear()
     async with network.running():
-        await network.clock.pass_(60)
+        await network.until(lambda: network.pool.ready._waiters or network.coordinator.requests)
         assert not network.coordinator.requests
         network.pool.ready.set()
         await network.until(network.polled(2))
+
+
+async def test_poll__child_died__no_further_poll_until_its_model_is_loaded_again(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        network.pool.ready.clear()
+        network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        network.pool.fail(WorkerDied("killed"))
+        await network.until(lambda: network.pool.ready._waiters or len(network.coordinator.polls) > 2)
+        assert len(network.coordinator.polls) == 2
+        network.pool.ready.set()
+        await network.until(network.polled(3))
 
 
 async def test_poll__two_devices__three_slots_of_their_own_numbers(network):
