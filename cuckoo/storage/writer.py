@@ -30,6 +30,7 @@ DATABASE_NAME = "cuckoo.sqlite"
 _BUSY_TIMEOUT_S = 5.0
 _RETRY_AFTER_S = 1.0
 _STATEMENT_CACHE = 512
+_CACHE_KIB = 32_768
 
 _DISK_FAULTS = frozenset(
     {
@@ -137,6 +138,7 @@ class Writer:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             migrate(self._connection)
             self._resources = opening.pop_all()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
