@@ -16,7 +16,9 @@
         NotFound             no such task, picture, node or session
         Conflict             the request contradicts what is already stored
         NotSignedIn          no session, or an expired one
+        BodyTooLarge         more bytes than a route takes
         Overloaded           a queue is full; carries the seconds after which to try again
+          Unavailable        this process is starting or stopping: another one, or later
       FatalError             this role can not go on; it stops
 
 A message says what was being done, with which value, what the limit is and what to do next.
@@ -133,6 +135,20 @@ class Overloaded(PeerFault):
         """Carry the seconds after which another try makes sense."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Unavailable(Overloaded):
+    """This process is not ready yet, or is stopping: try again after ``retry_after_s``."""
+
+    code = "unavailable"
+    http_status = 503
+
+
+class BodyTooLarge(PeerFault):
+    """A request's body, or an answer, has more bytes than the limit."""
+
+    code = "body_too_large"
+    http_status = 413
 
 
 class FatalError(CuckooError):

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from cuckoo.protocol import messages
+from cuckoo.protocol import messages, views
 
 
 class Caller(StrEnum):
@@ -110,4 +110,30 @@ TASK_RECEIPT = Route(
     caller=Caller.APP,
     reply=messages.ReceiptView,
 )
-PUBLIC_ROUTES = (SUBMIT_TASK, GET_TASK, CANCEL_TASK, TASK_EVENTS, TASK_PICTURE, TASK_RECEIPT)
+LIST_MODELS = Route(name="list_models", method="GET", path="/v1/models", caller=Caller.ANYONE, reply=views.ModelList)
+GET_NETWORK = Route(name="get_network", method="GET", path="/v1/network", caller=Caller.ANYONE, reply=views.NetworkView)
+LIST_MINERS = Route(name="list_miners", method="GET", path="/v1/miners", caller=Caller.ANYONE, reply=views.MinerList)
+GET_DRAWS = Route(
+    name="get_draws", method="GET", path="/v1/draws/{period}", caller=Caller.ANYONE, reply=views.DrawsView
+)
+HEALTHZ = Route(name="healthz", method="GET", path="/healthz", caller=Caller.ANYONE, reply=views.Health)
+READYZ = Route(name="readyz", method="GET", path="/readyz", caller=Caller.ANYONE, reply=views.Health)
+METRICS = Route(name="metrics", method="GET", path="/metrics", caller=Caller.ANYONE)
+OPENAPI = Route(name="openapi", method="GET", path="/openapi.json", caller=Caller.ANYONE)
+PUBLIC_ROUTES = (
+    SUBMIT_TASK,
+    GET_TASK,
+    CANCEL_TASK,
+    TASK_EVENTS,
+    TASK_PICTURE,
+    TASK_RECEIPT,
+    LIST_MODELS,
+    GET_NETWORK,
+    LIST_MINERS,
+    GET_DRAWS,
+    HEALTHZ,
+    READYZ,
+    METRICS,
+    OPENAPI,
+)
+ROUTES = (*PUBLIC_ROUTES, *MINER_ROUTES)
