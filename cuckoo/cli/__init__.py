@@ -1,1 +1,1 @@
-"""Click commands: the only code that reads flags, environment and configuration files."""
+"""The command line: the only code that reads flags, environment and configuration files."""
