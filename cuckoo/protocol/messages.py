@@ -60,7 +60,10 @@ class ModelOffer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignInProof(Message, frozen=True, kw_only=True):
-    """The miner's half: its signature over the same ``SignIn``, what it can do, how many slots it has."""
+    """The miner's half: its signature over the same ``SignIn``, and what it can do.
+
+    ``slots``: running slots plus the one prefetch slot.
+    """
 
     origin: str
     miner_node: NodeId

@@ -1,0 +1,1 @@
+"""From an app's task to a stored result: the coordinator's main loop around the pure scheduler."""

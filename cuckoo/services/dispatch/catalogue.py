@@ -1,0 +1,142 @@
+"""Which models tasks may name: those that this installation knows, and those that signed-in miners bring."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from cuckoo.domain.errors import InvalidField
+from cuckoo.domain.identifiers import ModelDigest, NodeId
+from cuckoo.domain.model import ModelInfo
+from cuckoo.protocol.messages import ModelOffer
+from cuckoo.protocol.views import ModelView
+
+MODELS_PER_MINER = 64
+_NAMES_SHOWN = 8
+
+_Size = tuple[int, int]
+"""(pixels, steps) that a miner takes at most."""
+
+
+class Catalogue:
+    """Models by name and digest, with what the miners that are signed in take of each.
+
+    A name belongs to this installation's registry only: a model that miners bring is named by its digest, so that
+    nobody can serve other weights under a known name.
+    """
+
+    def __init__(self, known: Iterable[ModelInfo]) -> None:
+        """Start with the registry's models; the first of them is the default."""
+        self._by_name = {model.name: model for model in known}
+        self._by_digest = {model.digest: model for model in self._by_name.values()}
+        self._brought: dict[ModelDigest, _Size] = {}
+        self._sizes: dict[ModelDigest, Counter[_Size]] = {}
+        self._of_node: dict[NodeId, tuple[ModelOffer, ...]] = {}
+
+    def sign_in(self, node: NodeId, offers: tuple[ModelOffer, ...]) -> None:
+        """Note what a miner serves; it replaces what the miner offered before."""
+        self.sign_out(node)
+        self._of_node[node] = offers
+        for offer in offers:
+            size = (offer.max_pixels, offer.max_steps)
+            self._sizes.setdefault(offer.digest, Counter())[size] += 1
+            if offer.digest not in self._by_digest:
+                self._brought[offer.digest] = _larger(self._brought.get(offer.digest, (0, 0)), size)
+
+    def sign_out(self, node: NodeId) -> None:
+        """Forget what a miner serves; the models it brought stay known."""
+        for offer in self._of_node.pop(node, ()):
+            sizes = self._sizes[offer.digest]
+            size = (offer.max_pixels, offer.max_steps)
+            sizes[size] -= 1
+            if not sizes[size]:
+                del sizes[size]
+
+    def models_of(self, node: NodeId) -> tuple[ModelDigest, ...]:
+        """Return the models that a signed-in miner serves."""
+        return tuple(offer.digest for offer in self._of_node.get(node, ()))
+
+    def name_of(self, digest: ModelDigest) -> str:
+        """Return the name of a model, or its digest where it has none here."""
+        model = self._by_digest.get(digest)
+        return model.name if model else digest
+
+    def find(self, name: str) -> tuple[ModelDigest, ModelInfo | None]:
+        """Find a model by name or digest; "" is the default.
+
+        Returns:
+            Its digest, and what is known about it (None for one that only miners know).
+
+        Raises:
+            InvalidField: nobody here ever had such a model; says which there are.
+        """
+        if not name and self._by_name:
+            model = next(iter(self._by_name.values()))
+            return model.digest, model
+        found = self._by_name.get(name) or self._by_digest.get(ModelDigest(name))
+        if found:
+            return found.digest, found
+        if ModelDigest(name) in self._brought:
+            return ModelDigest(name), None
+        names = [*self._by_name, *self._brought]
+        shown = ", ".join(names[:_NAMES_SHOWN]) + (
+            f" and {len(names) - _NAMES_SHOWN} more" if names[_NAMES_SHOWN:] else ""
+        )
+        raise InvalidField("model", name, f"must be one of: {shown or 'none yet, no miner has signed in'}")
+
+    def check_size(self, digest: ModelDigest, width_px: int, height_px: int, steps: int) -> None:
+        """Refuse what this model is not offered for, and what no miner that is signed in with it can take.
+
+        Raises:
+            InvalidField: names the limit.
+        """
+        pixels, sides = width_px * height_px, f"{width_px} x {height_px}"
+        name = self.name_of(digest)
+        model = self._by_digest.get(digest)
+        if model and pixels > model.max_pixels:
+            raise InvalidField(
+                "width_px x height_px", sides, f"{name} is offered up to {model.max_pixels:,} pixels a picture"
+            )
+        if model and steps > model.max_steps:
+            raise InvalidField("steps", steps, f"{name} is offered up to {model.max_steps} steps")
+        sizes = self._sizes.get(digest)
+        if not sizes or any(pixels <= most and steps <= most_steps for most, most_steps in sizes):
+            return
+        most = max(size for size, _ in sizes)
+        if pixels > most:
+            raise InvalidField(
+                "width_px x height_px", sides, f"the miners that serve {name} now take up to {most:,} pixels a picture"
+            )
+        most_steps = max(limit for size, limit in sizes if size >= pixels)
+        raise InvalidField(
+            "steps", steps, f"the miners that serve {name} at this size now take up to {most_steps} steps"
+        )
+
+    def views(self) -> Iterator[ModelView]:
+        """Show every model, this installation's first."""
+        for model in self._by_name.values():
+            yield ModelView(
+                id=model.name,
+                digest=model.digest,
+                title=model.title,
+                miners=self._miners(model.digest),
+                max_pixels=model.max_pixels,
+                max_steps=model.max_steps,
+                width_px=model.width_px,
+                height_px=model.height_px,
+                steps=model.steps,
+                guidance=model.guidance,
+            )
+        for digest, (max_pixels, max_steps) in self._brought.items():
+            yield ModelView(
+                id=digest,
+                digest=digest,
+                miners=self._miners(digest),
+                max_pixels=max_pixels,
+                max_steps=max_steps,
+            )
+
+    def _miners(self, digest: ModelDigest) -> int:
+        return sum(self._sizes.get(digest, Counter()).values())
+
+
+def _larger(one: _Size, other: _Size) -> _Size:
+    return max(one[0], other[0]), max(one[1], other[1])
