@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 import structlog
@@ -108,14 +108,20 @@ class Attempt:
         pool: Pool,
         receipts: ReceiptStore,
         connection_of: Callable[[NodeId], Connection | None],
+        worker_died: Callable[[], Awaitable[None]],
         clock: Clock,
         options: MiningOptions,
     ) -> None:
-        """Take a checked assignment; ``connection_of`` finds the coordinator again after it has moved."""
+        """Take a checked assignment.
+
+        ``connection_of`` finds the coordinator again after it has moved; ``worker_died`` is awaited before such an
+        attempt is given back.
+        """
         self.assignment = assignment
         self.assignment_hash = assignment_hash
         self._first_connection = connection
         self._connection_of = connection_of
+        self._worker_died = worker_died
         self._miner = miner
         self._pool = pool
         self._receipts = receipts
@@ -187,6 +193,7 @@ class Attempt:
             await self.give_back(FailureKind.OUT_OF_MEMORY, str(error))
             return None
         except TransientError as error:
+            await self._worker_died()
             await self.give_back(FailureKind.WORKER_DIED, str(error))
             return None
         self._log.info("attempt done", seconds=round(self._clock.monotonic() - started, 2))

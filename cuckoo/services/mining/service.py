@@ -7,8 +7,9 @@ from contextlib import suppress
 import structlog
 
 from cuckoo.domain.errors import FatalError, PeerFault, TransientError
-from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.identifiers import ModelDigest, NodeId
 from cuckoo.domain.node import Node
+from cuckoo.inference.pool import LoadedModel
 from cuckoo.protocol.messages import Failure, ModelOffer, SignedAssignment
 from cuckoo.runtime.clock import Clock
 from cuckoo.services.mining.attempt import Attempt, FailureKind, check_signature, refusal
@@ -77,7 +78,9 @@ class Mining:
         self._idle.set()
         self._draining = False
         self._slots: Slots | None = None
-        self._polls: list[asyncio.Task[None]] = []
+        self._offering: list[asyncio.Task[None]] = []
+        self._parked: set[asyncio.Task[SignedAssignment | None]] = set()
+        self._models: dict[ModelDigest, LoadedModel] = {}
 
     @property
     def chosen(self) -> tuple[NodeId, ...]:
@@ -105,7 +108,7 @@ class Mining:
                 group.create_task(self._keep_choosing(), name="choose coordinators")
                 for slot in range(slots.total):
                     task = group.create_task(self._offer(slot, group), name=f"slot {slot}")
-                    self._polls.append(task)
+                    self._offering.append(task)
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         finally:
@@ -114,8 +117,8 @@ class Mining:
     async def drain(self) -> None:
         """Take no new work, and return when everything under way is delivered or given back."""
         self._draining = True
-        for poll in self._polls:
-            poll.cancel()
+        for offering in self._offering:
+            offering.cancel()
         if self.in_flight:
             log.info("finishing attempts", count=len(self.in_flight))
         await self._idle.wait()
@@ -125,6 +128,7 @@ class Mining:
     async def _keep_choosing(self) -> None:
         while True:
             await self._follow_registry()
+            await self._withdraw_unready()
             if self._redraw_is_due():
                 await self._redraw()
             await self._clock.sleep(TICK_S)
@@ -191,7 +195,7 @@ class Mining:
 
     def _offers(self) -> tuple[int, tuple[ModelOffer, ...], str]:
         """What a sign-in says about this miner."""
-        loaded = self._pool.loaded()
+        loaded = self._known_models()
         models = tuple(
             ModelOffer(
                 digest=digest,
@@ -203,6 +207,11 @@ class Mining:
         )
         devices = sorted({entry.profile.device for entry in loaded.values()})
         return (self._slots.total if self._slots else 1), models, ", ".join(devices)
+
+    def _known_models(self) -> dict[ModelDigest, LoadedModel]:
+        """The models of this miner: also while a worker starts again and has none in memory for the moment."""
+        self._models.update(self._pool.loaded())
+        return self._models
 
     # Slots.
 
@@ -224,10 +233,10 @@ class Mining:
             connection.in_use += 1
             asked_at = self._clock.monotonic()
             try:
-                signed = await connection.poll(slot)
+                signed = await self._poll(slot, connection)
                 if signed is not None:
                     self._take(signed, slot, connection, group)
-                elif self._clock.monotonic() - asked_at < SHORTEST_POLL_S:
+                elif self._pool.ready.is_set() and self._clock.monotonic() - asked_at < SHORTEST_POLL_S:
                     await self._clock.sleep(SHORTEST_POLL_S)
             except TransientError as error:
                 log.debug("poll failed", slot=slot, reason=str(error))
@@ -235,6 +244,26 @@ class Mining:
                 connection.distrust(fault)
             finally:
                 connection.in_use -= 1
+
+    async def _poll(self, slot: int, connection: Connection) -> SignedAssignment | None:
+        parked = asyncio.create_task(connection.poll(slot))
+        self._parked.add(parked)
+        try:
+            await asyncio.wait({parked})
+        finally:
+            parked.cancel()
+            self._parked.discard(parked)
+        return None if parked.cancelled() else parked.result()
+
+    async def _withdraw_unready(self) -> None:
+        """Take back what is offered while no worker can begin anything: others serve sooner."""
+        if self._pool.ready.is_set() or not self._parked:
+            return
+        log.info("slots withdrawn until a worker is ready", count=len(self._parked))
+        parked = set(self._parked)
+        for poll in parked:
+            poll.cancel()
+        await asyncio.wait(parked)
 
     def _connection_for(self, slot: int) -> Connection | None:
         if not self._chosen:
@@ -256,6 +285,7 @@ class Mining:
             pool=self._pool,
             receipts=self._receipts,
             connection_of=self._connections.get,
+            worker_died=self._withdraw_unready,
             clock=self._clock,
             options=self._options,
         )
@@ -292,7 +322,7 @@ class Mining:
                 reason=f"sequence number {assignment.sequence} is used or below the mark of this miner: sign in again",
             )
         else:
-            failure = refusal(assignment, self._pool.loaded(), self._clock.now())
+            failure = refusal(assignment, self._known_models(), self._clock.now())
         if failure is not None:
             await attempt.give_back(failure.kind, failure.reason)
             return

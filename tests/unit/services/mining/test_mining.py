@@ -40,6 +40,45 @@ async def test_poll__two_devices__three_slots_of_their_own_numbers(network):
         assert len(network.coordinator.polls) == 3
 
 
+async def test_poll__child_died__parked_slot_withdrawn_before_the_attempt_is_given_back(network):
+    parked_at_failure = []
+    fail = network.coordinator.fail
+
+    async def noting(*report):
+        parked_at_failure.append(network.coordinator.parked)
+        await fail(*report)
+
+    network.coordinator.fail = noting
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        assert network.coordinator.parked == 1
+        network.pool.ready.clear()
+        network.pool.fail(WorkerDied("killed"))
+        await network.until(lambda: network.coordinator.failures)
+        assert parked_at_failure == [0]
+
+
+async def test_poll__child_dies_while_idle__slots_withdrawn(network):
+    async with network.running():
+        await network.until(lambda: network.coordinator.parked == 2)
+        network.pool.ready.clear()
+        await network.until(lambda: network.coordinator.parked == 0, passing_s=1)
+        network.pool.ready.set()
+        await network.until(lambda: network.coordinator.parked == 2)
+
+
+async def test_assignment__arrives_while_the_worker_starts_again__waits_for_it(network):
+    async with network.running():
+        await network.until(network.polled(2))
+        loaded, network.pool.loaded = network.pool.loaded, dict
+        network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        network.pool.loaded = loaded
+        assert not network.coordinator.failures
+
+
 async def test_attempt__finished__receipt_signed_and_on_disk_before_the_upload(network):
     seen = []
 
