@@ -108,6 +108,9 @@ class Connection:
         log.warning("coordinator broke the protocol", coordinator=self.coordinator.node_id, reason=str(fault))
         self._usable_at = self._clock.monotonic() + DISTRUST_S
 
+    def _wait(self, fault: Overloaded) -> None:
+        self._usable_at = self._clock.monotonic() + min(max(fault.retry_after_s, 0.0), BACKOFF_CAP_S)
+
     def _failed(self, error: CuckooError) -> None:
         wait_s = backoff_s(self._failures, cap_s=BACKOFF_CAP_S, draw=random.random)
         self._failures += 1
@@ -171,6 +174,9 @@ class Connection:
         except TransientError as error:
             self._failed(error)
             raise
+        except Overloaded as fault:
+            self._wait(fault)
+            raise CoordinatorUnreachable(f"sign in at coordinator {node}: {fault}") from fault
         except PeerFault as fault:
             self.distrust(fault)
             raise CoordinatorUnreachable(f"sign in at coordinator {node}: {fault}") from fault
@@ -229,7 +235,7 @@ class Connection:
             models = tuple(offer.digest for offer in self._offers()[1])
             signed = await self._call(lambda token: self._link.poll(token, Poll(slot=slot, models=models)))
         except Overloaded as fault:
-            self._usable_at = self._clock.monotonic() + fault.retry_after_s
+            self._wait(fault)
             raise CoordinatorUnreachable(str(fault)) from fault
         except TransientError as error:
             if not self.wait_s:

@@ -10,11 +10,11 @@ import structlog
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import InvalidField
 from cuckoo.domain.identifiers import Address, NodeId, Role
+from cuckoo.domain.network import DEVNET_CHAIN_ID
 from cuckoo.domain.node import Node
 
 log = structlog.get_logger(__name__)
 
-DEVNET_CHAIN_ID = 31_337
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

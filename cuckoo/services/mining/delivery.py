@@ -44,7 +44,7 @@ async def deliver(
             try:
                 reply = await connection.submit(stored.task_id, stored.attempt, upload)
             except Overloaded as fault:
-                wait_s = fault.retry_after_s
+                wait_s = min(max(fault.retry_after_s, wait_s), BACKOFF_CAP_S)
             except TransientError as error:
                 bound.info("result not delivered yet", reason=str(error), again_in_s=round(wait_s, 2))
             except PeerFault as fault:

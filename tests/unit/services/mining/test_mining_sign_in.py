@@ -80,6 +80,23 @@ async def test_session__coordinator_away__back_off_then_back(network):
         await network.until(network.polled(2), passing_s=1)
 
 
+async def test_sign_in__coordinator_is_starting__asked_again_when_it_said(network):
+    from cuckoo.domain.errors import Unavailable
+
+    sign_in, refusals = network.coordinator.sign_in, [Unavailable("starting", 3.0)]
+
+    async def starting(request):
+        if refusals:
+            raise refusals.pop()
+        return await sign_in(request)
+
+    network.coordinator.sign_in = starting
+    async with network.running():
+        await network.until(lambda: not refusals)
+        await network.until(network.polled(2), passing_s=0.5)
+        assert network.clock.now() - 1_800_000_000 < 5
+
+
 async def test_session__fewer_pixels_fit_now__signed_in_again_to_say_so(network):
     async with network.running():
         await network.until(network.polled(2))
