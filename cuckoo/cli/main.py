@@ -3,7 +3,7 @@
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -56,11 +56,20 @@ class Cuckoo(click.Group):
             with formatter.section(topic):
                 formatter.write_dl([(name, text) for name, (_, text) in commands.items()], col_max=14)
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run a command and exit: 0, 1 for an error, 2 for one the user must fix, 130 when interrupted."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode, **extra)
         arguments = list(sys.argv[1:] if args is None else args)
         try:
-            outcome = super().main(arguments, prog_name, **{**extra, "standalone_mode": False})
+            outcome = super().main(arguments, prog_name, complete_var, standalone_mode=False, **extra)
         except BaseException as error:  # noqa: BLE001 - exit_with raises what it does not know again
             exit_with(error, as_json="--json" in arguments)
         sys.exit(outcome if isinstance(outcome, int) else 0)

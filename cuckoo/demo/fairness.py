@@ -36,7 +36,8 @@ def outcomes(before: Sequence[MinerView], after: Sequence[MinerView], nodes: Seq
     """Compare what happened between two looks, for each of ``nodes``.
 
     A miner's number of tasks is a sum of independent draws with the odds p it had in each (Poisson-binomial); its
-    range is mean plus and minus Φ⁻¹(1 − α/2n) standard deviations, α = 0.001 for all n miners together.
+    range is the mean and so many standard deviations around it that all miners together stay within, but for a
+    chance of 1 in 1,000 (a normal quantile, shared out over the miners).
     """
     first = {miner.node_id: miner for miner in before}
     last = {miner.node_id: miner for miner in after}
