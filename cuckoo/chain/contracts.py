@@ -1,0 +1,338 @@
+"""A class per contract. Every read takes the block it is read at; every write says what it does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from web3.types import BlockIdentifier, TxReceipt
+
+from cuckoo.chain.artifact import load_artifact
+from cuckoo.chain.rpc import ChainClient, on_chain
+from cuckoo.chain.transactions import Sender
+from cuckoo.domain.amounts import Wei
+from cuckoo.domain.identifiers import Address, NodeId, Role
+from cuckoo.domain.node import Node
+
+OWN, VOTES = 0, 1
+PAGE = 500
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """What one staker has in one tranche of one node. ``active_wei`` is what its shares are worth now."""
+
+    node_id: NodeId
+    tranche: int
+    active_shares: int
+    active_wei: Wei
+    rewards_wei: Wei
+
+
+class Unbonding(msgspec.Struct, frozen=True, kw_only=True):
+    """Stake on its way out. ``free_at`` in unix seconds."""
+
+    node_id: NodeId
+    tranche: int
+    bucket: int
+    shares: int
+    wei: Wei
+    free_at: int
+
+
+class _Contract:
+    def __init__(self, client: ChainClient, name: str, address: Address) -> None:
+        self._client = client
+        self.address = address
+        self._contract = client.web3.eth.contract(on_chain(address), abi=load_artifact(name).abi)
+
+    async def _read(self, function: str, *arguments: Any, block: BlockIdentifier, doing: str = "") -> Any:
+        return await self._client.run(
+            lambda web3: (
+                web3.eth.contract(on_chain(self.address), abi=self._contract.abi)
+                .functions[function](*arguments)
+                .call(block_identifier=block)
+            ),
+            doing=doing or f"read {function}",
+        )
+
+    async def _write(self, sender: Sender, doing: str, function: str, *arguments: Any) -> TxReceipt:
+        return await sender.send(self._contract.functions[function](*arguments), doing)
+
+
+class TokenContract(_Contract):
+    """CAI."""
+
+    def __init__(self, client: ChainClient) -> None:
+        """Bind to the network's token."""
+        super().__init__(client, "CuckooToken", client.network.token)
+
+    async def balance(self, account: Address, block: BlockIdentifier = "latest") -> Wei:
+        """Read the CAI in a wallet."""
+        return Wei(await self._read("balanceOf", account, block=block))
+
+    async def allowance(self, owner: Address, spender: Address, block: BlockIdentifier = "latest") -> Wei:
+        """Read how much ``spender`` may take."""
+        return Wei(await self._read("allowance", owner, spender, block=block))
+
+    async def approve(self, sender: Sender, spender: Address, amount: Wei) -> TxReceipt:
+        """Let ``spender`` take ``amount``."""
+        return await self._write(sender, "approve CAI", "approve", spender, amount)
+
+    async def transfer(self, sender: Sender, to: Address, amount: Wei) -> TxReceipt:
+        """Send CAI."""
+        return await self._write(sender, "send CAI", "transfer", to, amount)
+
+
+class FaucetContract(_Contract):
+    """The faucet of a test network."""
+
+    def __init__(self, client: ChainClient, address: Address) -> None:
+        """Bind to a faucet."""
+        super().__init__(client, "Faucet", address)
+
+    async def drip(self, sender: Sender, to: Address) -> TxReceipt:
+        """Have the faucet give one drip to ``to``."""
+        return await self._write(sender, "ask the faucet", "drip", to)
+
+    async def next_drip_at(self, account: Address, block: BlockIdentifier = "latest") -> int:
+        """Read from when an address may be given to, unix seconds."""
+        return int(await self._read("nextDripAt", account, block=block))
+
+    async def drip_amounts(self, block: BlockIdentifier = "latest") -> tuple[Wei, int]:
+        """Read what a drip gives: CAI in wei, native coin in wei."""
+        return Wei(await self._read("DRIP_CAI", block=block)), int(await self._read("DRIP_NATIVE", block=block))
+
+
+class StakingContract(_Contract):
+    """Registry, votes, rewards. Amounts in wei, times in unix seconds."""
+
+    def __init__(self, client: ChainClient) -> None:
+        """Bind to the network's Staking contract."""
+        super().__init__(client, "Staking", client.network.staking)
+
+    # Reads
+
+    async def idle_stake(self, staker: Address, block: BlockIdentifier = "latest") -> Wei:
+        """Read a staker's idle stake."""
+        return Wei(await self._read("idleStake", staker, block=block))
+
+    async def node(self, node_id: NodeId, block: BlockIdentifier = "latest") -> Node:
+        """Read one node; the introduction is left empty (see :mod:`cuckoo.chain.events`)."""
+        return _node(await self._read("nodeOf", node_id, block=block, doing=f"read node {node_id}"))
+
+    async def nodes(self, role: Role, block: BlockIdentifier = "latest") -> list[Node]:
+        """Read all nodes of a role in a few calls; introductions are left empty."""
+        found: list[Node] = []
+        cursor = 0
+        while True:
+            rows, cursor = await self._read("nodes", int(role), cursor, PAGE, block=block)
+            found += [_node(row) for row in rows]
+            if not cursor:
+                return found
+
+    async def operator_of(self, operator: Address, block: BlockIdentifier = "latest") -> tuple[NodeId, int]:
+        """Read the node of an operator key (0 for none) and when the key was replaced there (0: in use)."""
+        node_id, replaced_at = await self._read("operatorOf", operator, block=block)
+        return NodeId(node_id), int(replaced_at)
+
+    async def role_weight(self, role: Role, block: BlockIdentifier = "latest") -> Wei:
+        """Read the recorded weight of all nodes of a role."""
+        weight, _, _ = await self._read("roleOf", int(role), block=block)
+        return Wei(weight)
+
+    async def seed_tip(self, node_id: NodeId, tip: bytes, block: BlockIdentifier = "latest") -> tuple[int, int]:
+        """Read when and in which block a seed tip was committed; zeros when it was not."""
+        committed_at, number = await self._read("seedTip", node_id, tip, block=block)
+        return int(committed_at), int(number)
+
+    async def position(
+        self,
+        node_id: NodeId,
+        tranche: int,
+        staker: Address,
+        block: BlockIdentifier = "latest",
+    ) -> Position:
+        """Read what a staker has in a tranche of a node, and what it could claim."""
+        shares = int(await self._read("activeShares", node_id, tranche, staker, block=block))
+        row = await self._read("nodeOf", node_id, block=block)
+        view = row[8 + tranche]
+        worth = shares * view[0] // view[1] if view[1] else 0
+        return Position(
+            node_id=node_id,
+            tranche=tranche,
+            active_shares=shares,
+            active_wei=Wei(worth),
+            rewards_wei=await self.claimable(node_id, tranche, staker, block),
+        )
+
+    async def claimable(
+        self,
+        node_id: NodeId,
+        tranche: int,
+        staker: Address,
+        block: BlockIdentifier = "latest",
+    ) -> Wei:
+        """Read what ``claim`` would pay a staker now."""
+        return Wei(
+            await self._client.run(
+                lambda web3: (
+                    web3.eth.contract(on_chain(self.address), abi=self._contract.abi)
+                    .functions.claim(node_id, tranche)
+                    .call({"from": staker}, block_identifier=block)
+                ),
+                doing=f"read rewards at node {node_id}",
+            ),
+        )
+
+    async def unbonding(
+        self,
+        node_id: NodeId,
+        tranche: int,
+        staker: Address,
+        buckets: Sequence[int],
+        block: BlockIdentifier = "latest",
+    ) -> list[Unbonding]:
+        """Read which of ``buckets`` hold unbonding shares of a staker, and what they are worth now."""
+        row = await self._read("nodeOf", node_id, block=block)
+        view = row[8 + tranche]
+        found = []
+        for bucket in buckets:
+            shares = int(await self._read("unbondingShares", node_id, tranche, staker, bucket, block=block))
+            if shares:
+                found.append(
+                    Unbonding(
+                        node_id=node_id,
+                        tranche=tranche,
+                        bucket=bucket,
+                        shares=shares,
+                        wei=Wei(shares * view[0] // view[1] if view[1] else 0),
+                        free_at=bucket * self._client.network.parameters.release_bucket,
+                    ),
+                )
+        return found
+
+    # Writes
+
+    async def stake(self, sender: Sender, amount: Wei) -> TxReceipt:
+        """Move CAI into idle stake; the token must be approved."""
+        return await self._write(sender, "deposit", "stake", amount)
+
+    async def unstake(self, sender: Sender, amount: Wei) -> TxReceipt:
+        """Move idle stake back into the wallet."""
+        return await self._write(sender, "withdraw", "unstake", amount)
+
+    async def register(  # noqa: PLR0913  the fields of the contract's struct
+        self,
+        sender: Sender,
+        *,
+        role: Role,
+        operator: Address,
+        introduction: str,
+        commission_bps: int,
+        max_commission_bps: int,
+        amount: Wei,
+        deadline: int,
+        operator_signature: bytes,
+    ) -> TxReceipt:
+        """Register a node with own stake out of the sender's idle stake."""
+        row = (
+            int(role),
+            operator,
+            introduction,
+            commission_bps,
+            max_commission_bps,
+            amount,
+            deadline,
+            operator_signature,
+        )
+        return await self._write(sender, f"register a {role.name.lower()}", "register", row)
+
+    async def set_introduction(self, sender: Sender, node_id: NodeId, introduction: str) -> TxReceipt:
+        """Publish a new introduction."""
+        return await self._write(sender, f"introduce node {node_id}", "setIntroduction", node_id, introduction)
+
+    async def rotate_operator(
+        self,
+        sender: Sender,
+        node_id: NodeId,
+        operator: Address,
+        deadline: int,
+        operator_signature: bytes,
+    ) -> TxReceipt:
+        """Give a node a new operator."""
+        doing = f"rotate the operator of node {node_id}"
+        return await self._write(sender, doing, "rotateOperator", node_id, operator, deadline, operator_signature)
+
+    async def transfer_owner(self, sender: Sender, node_id: NodeId, new_owner: Address) -> TxReceipt:
+        """Offer a node to a new owner."""
+        return await self._write(sender, f"offer node {node_id}", "transferOwner", node_id, new_owner)
+
+    async def accept_owner(self, sender: Sender, node_id: NodeId) -> TxReceipt:
+        """Take over a node that was offered."""
+        return await self._write(sender, f"take over node {node_id}", "acceptOwner", node_id)
+
+    async def set_payee(self, sender: Sender, node_id: NodeId, payee: Address) -> TxReceipt:
+        """Name who receives a node's income."""
+        return await self._write(sender, f"set the payee of node {node_id}", "setPayee", node_id, payee)
+
+    async def set_commission(self, sender: Sender, node_id: NodeId, commission_bps: int) -> TxReceipt:
+        """Lower the commission at once, or announce a higher one."""
+        doing = f"set the commission of node {node_id}"
+        return await self._write(sender, doing, "setCommission", node_id, commission_bps)
+
+    async def commit_seed_tip(self, sender: Sender, node_id: NodeId, tip: bytes) -> TxReceipt:
+        """Publish the tip of the hash chain whose links seed this coordinator's draws."""
+        return await self._write(sender, f"commit the seed tip of node {node_id}", "commitSeedTip", node_id, tip)
+
+    async def vote(self, sender: Sender, node_id: NodeId, tranche: int, amount: Wei, min_shares: int) -> TxReceipt:
+        """Put idle stake behind a node."""
+        return await self._write(sender, f"vote for node {node_id}", "vote", node_id, tranche, amount, min_shares)
+
+    async def unvote(self, sender: Sender, node_id: NodeId, tranche: int, shares: int) -> TxReceipt:
+        """Start to take shares out."""
+        return await self._write(sender, f"unvote node {node_id}", "unvote", node_id, tranche, shares)
+
+    async def revote(self, sender: Sender, node_id: NodeId, tranche: int, shares: int, bucket: int) -> TxReceipt:
+        """Put unbonding shares to work again."""
+        return await self._write(sender, f"revote for node {node_id}", "revote", node_id, tranche, shares, bucket)
+
+    async def release(
+        self,
+        sender: Sender,
+        node_id: NodeId,
+        tranche: int,
+        staker: Address,
+        bucket: int,
+    ) -> TxReceipt:
+        """Pay a matured bucket into the staker's idle stake."""
+        return await self._write(sender, f"release from node {node_id}", "release", node_id, tranche, staker, bucket)
+
+    async def claim(self, sender: Sender, node_id: NodeId, tranche: int) -> TxReceipt:
+        """Pay the sender's rewards into its wallet."""
+        return await self._write(sender, f"claim at node {node_id}", "claim", node_id, tranche)
+
+    async def unjail(self, sender: Sender, node_id: NodeId) -> TxReceipt:
+        """End the jail of a node whose time is over."""
+        return await self._write(sender, f"unjail node {node_id}", "unjail", node_id)
+
+    async def poke(self, sender: Sender, node_id: NodeId) -> TxReceipt:
+        """Settle and weigh a node anew."""
+        return await self._write(sender, f"poke node {node_id}", "poke", node_id)
+
+
+def _node(row: Any) -> Node:
+    (node_id, role, owner, operator, _payee, _pending, weight, floor, own, votes, commission, highest, *rest) = row
+    return Node(
+        node_id=NodeId(node_id),
+        role=Role(role),
+        owner=Address(owner),
+        operator=Address(operator),
+        weight_wei=Wei(weight),
+        own_wei=Wei(own[0]),
+        own_active_wei=Wei(own[3]),
+        votes_wei=Wei(votes[0]),
+        votes_active_wei=Wei(votes[3]),
+        floor_wei=Wei(floor),
+        commission_bps=commission,
+        max_commission_bps=highest,
+        jailed_until=rest[2],
+    )

@@ -1,0 +1,71 @@
+"""Events of the Staking contract as frozen structs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from web3.types import LogReceipt
+
+from cuckoo.chain.artifact import load_artifact
+from cuckoo.chain.rpc import ChainClient, on_chain
+from cuckoo.domain.keccak import keccak256
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One event. ``name`` and ``arguments`` as the ABI names them; ``block_hash`` tells a reorganisation."""
+
+    name: str
+    arguments: dict[str, Any]
+    block_number: int
+    block_hash: bytes
+    transaction_hash: bytes
+    log_index: int
+
+    @property
+    def node_id(self) -> int:
+        """The node it is about, or 0."""
+        return int(self.arguments.get("node", 0))
+
+
+class StakingEvents:
+    """Reads and decodes the events of the network's Staking contract."""
+
+    def __init__(self, client: ChainClient) -> None:
+        """Bind to a client."""
+        self._client = client
+        abi = load_artifact("Staking").abi
+        contract = client.web3.eth.contract(on_chain(client.network.staking), abi=abi)
+        self._decoders = {
+            _topic(entry): getattr(contract.events, entry["name"])() for entry in abi if entry["type"] == "event"
+        }
+
+    async def read(self, first_block: int, last_block: int) -> list[Event]:
+        """Read all events within blocks, both included, in the order of the chain."""
+        logs = await self._client.logs([self._client.network.staking], first_block, last_block)
+        return self.decode(logs)
+
+    def decode(self, logs: Sequence[LogReceipt]) -> list[Event]:
+        """Decode logs; those of other contracts and unknown events are left out."""
+        events = []
+        for log in logs:
+            if log["address"] != on_chain(self._client.network.staking) or not log["topics"]:
+                continue
+            decoder = self._decoders.get(bytes(log["topics"][0]))
+            if decoder is None:
+                continue
+            decoded = decoder.process_log(log)
+            events.append(
+                Event(
+                    name=decoded["event"],
+                    arguments=dict(decoded["args"]),
+                    block_number=log["blockNumber"],
+                    block_hash=bytes(log["blockHash"]),
+                    transaction_hash=bytes(log["transactionHash"]),
+                    log_index=log["logIndex"],
+                ),
+            )
+        return sorted(events, key=lambda event: (event.block_number, event.log_index))
+
+
+def _topic(entry: dict[str, Any]) -> bytes:
+    return keccak256(f"{entry['name']}({','.join(item['type'] for item in entry['inputs'])})".encode())
