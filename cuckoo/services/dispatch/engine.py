@@ -1,0 +1,409 @@
+"""The one door to the scheduler's state: events in, decisions made durable, effects out.
+
+All decisions of a transition are one command of the writer, together with what caused them; commands are committed in
+the order of the transitions, and what a decision does to the outside (an answered poll, an app's event) happens after
+its commit, in the same order.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+
+from cuckoo.domain.errors import CuckooError, FatalError
+from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.task import TaskStatus
+from cuckoo.protocol.eip712 import Hasher
+from cuckoo.protocol.messages import SignedAssignment, encode_binary
+from cuckoo.protocol.receipts import Assignment
+from cuckoo.protocol.signing import Signer
+from cuckoo.protocol.views import EventKind, TaskEvent
+from cuckoo.runtime.metrics import CoordinatorMetrics
+from cuckoo.scheduler.decisions import (
+    AppendLog,
+    AssignTask,
+    CancelAttempt,
+    CancelTask,
+    CompleteTask,
+    Decision,
+    EndSession,
+    FailTask,
+    FenceAttempt,
+    LeaveOutMiner,
+    RecordFailure,
+    TakeMinerBack,
+)
+from cuckoo.scheduler.events import Event
+from cuckoo.scheduler.transition import State, transition
+from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, LiveTasks, sentence, stored_reason
+from cuckoo.services.dispatch.logbuffer import LogBuffer
+from cuckoo.services.dispatch.parking import Parking, Waiter
+from cuckoo.services.dispatch.watch import Watchers
+from cuckoo.storage.records import AttemptState, NewAttempt
+from cuckoo.storage.store import Store
+from cuckoo.storage.writer import Command, together
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Coordinator:
+    """Who coordinates: the registered node, its operator's key, and the domain it signs in."""
+
+    node_id: NodeId
+    signer: Signer
+    hasher: Hasher
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A verified result, ready to be stored."""
+
+    receipt: bytes
+    signature: bytes
+    pictures: tuple[bytes, ...]
+
+
+@dataclass
+class _Transition:
+    """What one transition writes, and what it does once that is on disk."""
+
+    now: float
+    completion: Completion | None
+    commands: list[Command[Any]]
+    effects: list[Callable[[], None]]
+
+
+class Engine:
+    """Applies events one at a time."""
+
+    def __init__(
+        self,
+        state: State,
+        store: Store,
+        coordinator: Coordinator,
+        *,
+        tasks: LiveTasks,
+        end_session: Callable[[NodeId, str], None],
+        metrics: CoordinatorMetrics,
+    ) -> None:
+        """Take what decisions act on.
+
+        Args:
+            state: the scheduler's, fresh.
+            store: where everything goes first.
+            coordinator: who signs assignments.
+            tasks: the open ones, kept up to date here.
+            end_session: closes a silent miner's session; told why.
+            metrics: counters.
+        """
+        self.state = state
+        self.tasks = tasks
+        self.parking = Parking()
+        self.watchers = Watchers()
+        self._store = store
+        self._coordinator = coordinator
+        self._end_session = end_session
+        self._metrics = metrics
+        self._rows = LogBuffer(store.draws)
+        self._writing = 0
+        self._last: asyncio.Future[Any] | None = None
+        self._failure: CuckooError | None = None
+        self._failed = asyncio.Event()
+
+    @property
+    def writing(self) -> int:
+        """Return how many transitions wait for the disk."""
+        return self._writing
+
+    async def settled(self) -> None:
+        """Wait until all that was decided before this call is on disk and has taken effect.
+
+        Raises:
+            FatalError: it can not be made durable.
+        """
+        if self._writing and self._last is not None:
+            await asyncio.wait({self._last})
+        self._check()
+
+    async def watch(self) -> None:
+        """Wait until something can not be made durable.
+
+        Raises:
+            FatalError: state and store may differ: the role has to stop and read the store again.
+        """
+        await self._failed.wait()
+        raise FatalError(f"make a decision durable: {self._failure}") from self._failure
+
+    def apply(self, event: Event, completion: Completion | None = None) -> list[Decision]:
+        """Let the scheduler decide, write the decisions, and let their effects follow the commit.
+
+        Args:
+            event: what happened.
+            completion: the result, with ``ResultVerified``.
+
+        Returns:
+            The decisions; ``settled`` waits until they are durable.
+
+        Raises:
+            FatalError: an earlier decision could not be made durable.
+        """
+        self._check()
+        decisions = transition(self.state, event)
+        if decisions:
+            todo = _Transition(event.now, completion, [], [])
+            for decision in decisions:
+                self._carry_out(decision, decisions, todo)
+            self._commit(todo)
+        return decisions
+
+    def flush_log(self) -> None:
+        """Write the rows of the draw log that wait for a draw."""
+        flush = self._rows.flush()
+        if flush is not None:
+            self._commit(_Transition(0.0, None, [flush], []))
+
+    def submit(self, command: Command[Any], then: Callable[[asyncio.Future[Any]], None]) -> asyncio.Future[Any]:
+        """Write something that is no decision, in order with the decisions; ``then`` gets the finished future."""
+
+        def written(future: asyncio.Future[Any]) -> None:
+            then(future)
+            self._writing -= 1
+
+        future = self._store.writer.submit(command)
+        self._writing += 1
+        self._last = future
+        future.add_done_callback(written)
+        return future
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise FatalError(f"make a decision durable: {self._failure}") from self._failure
+
+    def _commit(self, todo: _Transition) -> None:
+        if not todo.commands:
+            if self._writing and self._last is not None:
+                self._last.add_done_callback(lambda _: _run(todo.effects))
+            else:
+                _run(todo.effects)
+            return
+        command = todo.commands[0] if len(todo.commands) == 1 else together(*todo.commands)
+        try:
+            self.submit(command, partial(self._committed, todo.effects))
+        except CuckooError as error:
+            self._fail(error)
+
+    def _committed(self, effects: list[Callable[[], None]], future: asyncio.Future[Any]) -> None:
+        error = future.exception()
+        if error is None:
+            _run(effects)
+        else:
+            self._fail(error if isinstance(error, CuckooError) else FatalError(f"write to the store: {error!r}"))
+
+    def _fail(self, error: CuckooError) -> None:
+        if self._failure is None:
+            log.error("decision not durable", error=str(error))
+            self._failure = error
+            self._failed.set()
+
+    # Decisions.
+
+    def _carry_out(self, decision: Decision, all_of_them: list[Decision], todo: _Transition) -> None:  # noqa: C901 - one case per decision
+        match decision:
+            case AppendLog():
+                flushed = self._rows.append(decision, sum(type(one) is AssignTask for one in all_of_them))
+                if flushed is not None:
+                    todo.commands.append(flushed)
+            case AssignTask():
+                self._assign(decision, todo)
+            case RecordFailure():
+                self._record_failure(decision, todo)
+            case CompleteTask():
+                self._complete(decision, todo)
+            case FailTask():
+                reason = "; ".join(
+                    f"attempt {one.attempt} on miner {one.node}: {sentence(one.kind, one.reason)}"
+                    for one in decision.failures
+                )
+                todo.commands.append(self._store.tasks.fail(decision.task_id, reason=reason, at=todo.now))
+                todo.effects.append(partial(self._close, decision.task_id, TaskStatus.FAILED, todo.now, reason))
+            case CancelTask():
+                todo.commands.append(self._store.tasks.cancel(decision.task_id, at=todo.now))
+                todo.effects.append(partial(self._close, decision.task_id, TaskStatus.CANCELLED, todo.now))
+            case FenceAttempt():
+                todo.effects.append(partial(self._end_attempt, decision, AttemptState.FENCED))
+            case CancelAttempt():
+                todo.effects.append(partial(self._end_attempt, decision, AttemptState.CANCELLED))
+            case EndSession():
+                todo.effects.append(partial(self._end, decision))
+            case LeaveOutMiner():
+                log.warning("miner left out of draws", miner=decision.node, health=round(decision.health, 2))
+            case TakeMinerBack():
+                log.info("miner takes part in draws again", miner=decision.node, health=round(decision.health, 2))
+
+    def _assign(self, decision: AssignTask, todo: _Transition) -> None:
+        task = self._task(decision)
+        assignment = Assignment(
+            coordinator_node=self._coordinator.node_id,
+            miner_node=decision.node,
+            task_id=decision.task_id,
+            attempt=decision.attempt,
+            sequence=decision.sequence,
+            parameters=task.parameters,
+            price=decision.price_wei,
+            deadline=decision.deadline,
+            seed_tip=decision.seed_tip,
+            draw_index=decision.draw_index,
+            draw_head=decision.draw_head,
+            draw_block=decision.draw_block,
+        )
+        assignment_hash = assignment.struct_hash()
+        signature = self._coordinator.signer.sign(self._coordinator.hasher.digest(assignment_hash))
+        odds = decision.weight_wei / decision.total_wei
+        record = NewAttempt(
+            task_id=decision.task_id,
+            attempt=decision.attempt,
+            coordinator_node=self._coordinator.node_id,
+            miner_node=decision.node,
+            sequence=decision.sequence,
+            assignment=encode_binary(assignment),
+            assignment_hash=assignment_hash,
+            signature=signature,
+            deadline=decision.deadline,
+            assigned_at=decision.assigned_at,
+            seed_tip=decision.seed_tip,
+            draw_index=decision.draw_index,
+            draw_head=decision.draw_head,
+            draw_block=decision.draw_block,
+            odds=odds,
+            candidates=decision.candidates,
+        )
+        flush = self._rows.flush()
+        if flush is not None:
+            todo.commands.append(flush)
+        todo.commands.append(self._store.tasks.record_attempt(record))
+        signed = SignedAssignment(assignment=assignment, signature=signature, prefetched=decision.prefetched)
+        waiter = self.parking.take(decision.node, decision.slot)
+        live = LiveAttempt(
+            attempt=decision.attempt,
+            node=decision.node,
+            odds=odds,
+            candidates=decision.candidates,
+            draw_index=decision.draw_index,
+            deadline=decision.deadline,
+            assigned_at=decision.assigned_at,
+            assignment_hash=assignment_hash,
+        )
+        todo.effects.append(partial(self._assigned, task, live, decision.slot, signed, waiter))
+
+    def _assigned(
+        self, task: LiveTask, attempt: LiveAttempt, slot: int, signed: SignedAssignment, waiter: Waiter | None
+    ) -> None:
+        self._metrics.dispatch_s.observe(max(0.0, attempt.assigned_at - task.ready_at))
+        task.attempts.append(attempt)
+        task.step = 0
+        self.tasks.set_status(task, TaskStatus.RUNNING, at=attempt.assigned_at)
+        self.parking.deliver(waiter, slot, signed)
+        self.watchers.publish(
+            TaskEvent(kind=EventKind.DRAWN, task_id=task.task_id, attempt=attempt.view(), steps=task.steps)
+        )
+
+    def _record_failure(self, decision: RecordFailure, todo: _Transition) -> None:
+        lost = decision.kind.may_come_late
+        reason = stored_reason(decision.kind, decision.reason)
+        todo.commands.append(
+            self._store.tasks.requeue(decision.task_id, decision.attempt, lost=lost, reason=reason, at=todo.now)
+        )
+        todo.effects.append(partial(self._failed_attempt, decision, reason, lost, todo.now))
+
+    def _failed_attempt(self, decision: RecordFailure, reason: str, lost: bool, now: float) -> None:
+        self._metrics.attempts.labels(decision.kind.value).inc()
+        task = self._task(decision)
+        attempt = task.find(decision.attempt)
+        if attempt is not None:
+            attempt.state = AttemptState.LOST if lost else AttemptState.FAILED
+            attempt.reason = reason
+        self.tasks.set_status(task, TaskStatus.QUEUED, at=now)
+        log.info(
+            "attempt failed",
+            task=decision.task_id,
+            attempt=decision.attempt,
+            miner=decision.node,
+            reason=sentence(decision.kind, decision.reason),
+        )
+        self.watchers.publish(
+            TaskEvent(
+                kind=EventKind.QUEUED,
+                task_id=task.task_id,
+                reason=f"attempt {decision.attempt}: {sentence(decision.kind, decision.reason)}",
+                steps=task.steps,
+            )
+        )
+
+    def _complete(self, decision: CompleteTask, todo: _Transition) -> None:
+        if todo.completion is None:
+            raise FatalError(f"complete task {decision.task_id}: no result came with it")
+        todo.commands.append(
+            self._store.tasks.finish(
+                decision.task_id,
+                decision.attempt,
+                receipt=todo.completion.receipt,
+                signature=todo.completion.signature,
+                pictures=todo.completion.pictures,
+                at=todo.now,
+            )
+        )
+        todo.effects.append(partial(self._completed, decision, todo.now))
+
+    def _completed(self, decision: CompleteTask, now: float) -> None:
+        task = self._task(decision)
+        attempt = task.find(decision.attempt)
+        if attempt is not None:
+            attempt.state, attempt.reason = AttemptState.DONE, ""
+        self._metrics.attempts.labels("done").inc()
+        task.pictures = task.parameters.pictures
+        self._close(task.task_id, TaskStatus.DONE, now)
+
+    def _end_attempt(self, decision: FenceAttempt | CancelAttempt, state: AttemptState) -> None:
+        task = self.tasks.get(decision.task_id)
+        attempt = task.find(decision.attempt) if task else None
+        if attempt is not None:
+            attempt.state = state
+
+    def _close(self, task_id: str, status: TaskStatus, now: float, reason: str = "") -> None:
+        task = self.tasks.get(task_id)
+        if task is None:
+            return
+        self.tasks.set_status(task, status, at=now, error=reason)
+        self._metrics.tasks.labels(status.value).inc()
+        self._metrics.task_s.observe(max(0.0, now - task.created_at))
+        self.watchers.publish(final_event(task))
+
+    def _end(self, decision: EndSession) -> None:
+        log.info("session ended", miner=decision.node, reason=decision.reason)
+        self._end_session(decision.node, decision.reason)
+
+    def _task(self, decision: AssignTask | RecordFailure | CompleteTask) -> LiveTask:
+        task = self.tasks.get(decision.task_id)
+        if task is None:
+            raise FatalError(f"carry out {type(decision).__name__}: task {decision.task_id} is not open")
+        return task
+
+
+def _run(effects: list[Callable[[], None]]) -> None:
+    for effect in effects:
+        effect()
+
+
+def final_event(task: LiveTask) -> TaskEvent:
+    """Return the event that ends the stream of a task that is over."""
+    return TaskEvent(
+        kind=EventKind(task.status.value),
+        task_id=task.task_id,
+        reason=task.error,
+        pictures=task.picture_paths(),
+        steps=task.steps,
+    )
