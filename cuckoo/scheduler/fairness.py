@@ -1,7 +1,7 @@
 """Whether everybody got the work that stake says: for each node, draws won against the sum of its odds.
 
 A draw changes the sums of every node that takes part in it. Instead of walking over all of them, each model keeps
-``1/W`` and ``1/W²`` summed over its draws; a node's share is its weight times what was added while it stood in the tree.
+``1/W`` and ``1/W²`` summed over its draws; a node's share is its weight times what was added while it took part.
 """
 
 import math
@@ -34,7 +34,7 @@ class Share(msgspec.Struct, frozen=True):
 
 
 def allowed_sigmas(nodes: int, alpha: float = 0.001) -> float:
-    """Return Φ⁻¹(1 − α/2n): how far the furthest of ``nodes`` fair nodes strays, but for a chance of ``alpha``."""
+    """Return the normal quantile at 1 - alpha/2n: how far one of n fair nodes strays with chance ``alpha`` only."""
     return NormalDist().inv_cdf(1 - alpha / (2 * max(1, nodes)))
 
 
@@ -72,11 +72,11 @@ class OddsTally:
 
     def add_to(self, sums: dict[NodeId, list[float]]) -> None:
         """Add (wins, sum of p, sum of p²) of every node that ever took part."""
-        for node in list(self._since):
-            self.weigh(node, self._since[node][0])
-        for node, total in self._totals.items():
+        for node in self._totals.keys() | self._since.keys():
+            total = self._totals.get(node, (0.0, 0.0, 0.0))
+            odds, squares = self._unsettled(node)
             into = sums.setdefault(node, [0.0, 0.0, 0.0])
-            for i, value in enumerate(total):
+            for i, value in enumerate((total[0], total[1] + odds, total[2] + squares)):
                 into[i] += value
 
     def _total(self, node: NodeId) -> list[float]:
@@ -84,10 +84,16 @@ class OddsTally:
 
     def _settle(self, node: NodeId) -> None:
         if node in self._since:
-            weight, inverse, squares = self._since[node]
+            odds, squares = self._unsettled(node)
             total = self._total(node)
-            total[1] += weight * (self._inverse - inverse)
-            total[2] += weight * weight * (self._inverse_squares - squares)
+            total[1] += odds
+            total[2] += squares
+
+    def _unsettled(self, node: NodeId) -> tuple[float, float]:
+        if node not in self._since:
+            return 0.0, 0.0
+        weight, inverse, squares = self._since[node]
+        return weight * (self._inverse - inverse), weight * weight * (self._inverse_squares - squares)
 
 
 def shares(tallies: Iterable[OddsTally]) -> Mapping[NodeId, Share]:
