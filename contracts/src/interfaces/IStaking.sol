@@ -260,7 +260,7 @@ interface IStaking {
     function nodeWeightAt(uint32 node, uint256 epoch) external view returns (uint256);
 
     /// @notice The same for all nodes of an owner in a role.
-    function ownerWeightAt(address owner, Role role, uint256 epoch) external view returns (uint256);
+    function ownerWeightAt(address nodeOwner, Role role, uint256 epoch) external view returns (uint256);
 
     /// @notice The same for all nodes of a role.
     function roleWeightAt(Role role, uint256 epoch) external view returns (uint256);

@@ -8,7 +8,7 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 /// @title The pause. It stops entries only, lapses by itself, and can not be renewed without a gap.
 abstract contract Entries is StakingState, Ownable2Step {
     /// @dev How long a pause lasts at most, in seconds, and how long nobody can pause after one.
-    uint256 private constant LONGEST_PAUSE = 7 days;
+    uint40 private constant LONGEST_PAUSE = 7 days;
 
     /// @dev Refuses to run while entries are paused.
     modifier whenEntriesOpen() {
@@ -21,7 +21,7 @@ abstract contract Entries is StakingState, Ownable2Step {
         if (durationS > LONGEST_PAUSE) revert PauseTooLong(LONGEST_PAUSE, durationS);
         if (block.timestamp < _pauseAllowedFrom) revert PauseTooSoon(_pauseAllowedFrom);
         _pausedUntil = _now() + durationS;
-        _pauseAllowedFrom = _pausedUntil + uint40(LONGEST_PAUSE);
+        _pauseAllowedFrom = _pausedUntil + LONGEST_PAUSE;
         emit EntriesPaused(_pausedUntil);
     }
 

@@ -19,6 +19,7 @@ abstract contract IdleStake is Entries, ReentrancyGuardTransient {
     /// @inheritdoc IStaking
     function stakeWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external {
         // Anyone may have used the permit before us, so that its failure says nothing; the transfer decides.
+        // slither-disable-next-line reentrancy-benign,reentrancy-events -- our own token calls nobody back
         try TOKEN.permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
         _stake(amount);
     }

@@ -11,8 +11,6 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @title Registry: who runs a node, who owns it, and what it says about itself.
 abstract contract Registry is Votes, EIP712 {
-    using SafeCast for uint256;
-
     uint256 private constant INTRODUCTION_LIMIT = 1024;
     uint256 private constant COMMISSION_LIMIT = 10_000;
     uint256 private constant COMMISSION_STEP = 500;
@@ -34,14 +32,14 @@ abstract contract Registry is Votes, EIP712 {
         node.role = r.role;
         node.commissionBps = r.commissionBps;
         node.maxCommissionBps = r.maxCommissionBps;
-        node.floor = _minimumOf(r.role).toUint96();
-        node.introductionBlock = block.number.toUint40();
+        node.floor = SafeCast.toUint96(_minimumOf(r.role));
+        node.introductionBlock = SafeCast.toUint40(block.number);
         _bindOperator(id, node, r.operator, r.deadline, r.operatorSig);
         _roles[r.role].nodes.push(id);
         emit Registered(
             id, r.role, msg.sender, r.operator, r.amount, r.commissionBps, r.maxCommissionBps, r.introduction
         );
-        _settle(node);
+        _settle(id, node);
         uint256 shares = _deposit(id, node, Tranche.Own, r.amount);
         emit Voted(id, Tranche.Own, msg.sender, r.amount, shares);
         _weigh(id, node);
@@ -51,7 +49,7 @@ abstract contract Registry is Votes, EIP712 {
     function setIntroduction(uint32 id, string calldata introduction) external {
         Node storage node = _owned(id);
         _checkIntroduction(introduction);
-        node.introductionBlock = block.number.toUint40();
+        node.introductionBlock = SafeCast.toUint40(block.number);
         emit IntroductionChanged(id, introduction);
     }
 
@@ -76,7 +74,7 @@ abstract contract Registry is Votes, EIP712 {
         Node storage node = _existing(id);
         if (msg.sender != node.pendingOwner) revert NotPendingOwner(id, msg.sender);
         address previous = node.owner;
-        _settle(node);
+        _settle(id, node);
         uint256 settled = _collectOwn(id, node);
         _idle[previous] += settled;
         _moveJuryWeight(node, previous, msg.sender);
@@ -95,7 +93,7 @@ abstract contract Registry is Votes, EIP712 {
     /// @inheritdoc IStaking
     function setCommission(uint32 id, uint16 commissionBps) external {
         Node storage node = _owned(id);
-        _settle(node);
+        _settle(id, node);
         uint256 present = node.commissionBps;
         if (commissionBps <= present) {
             node.commissionBps = commissionBps;
@@ -120,7 +118,7 @@ abstract contract Registry is Votes, EIP712 {
         if (node.role != Role.Coordinator) revert NotCoordinator(id);
         if (tip == bytes32(0)) revert TipZero();
         if (_seedTips[id][tip].committedAt != 0) revert TipTaken(id, tip);
-        _seedTips[id][tip] = SeedTip({committedAt: _now(), blockNumber: block.number.toUint40()});
+        _seedTips[id][tip] = SeedTip({committedAt: _now(), blockNumber: SafeCast.toUint40(block.number)});
         emit SeedTipCommitted(id, tip);
     }
 
@@ -132,7 +130,9 @@ abstract contract Registry is Votes, EIP712 {
         OperatorState storage state = _operators[operator];
         if (state.node != 0) revert OperatorTaken(operator, state.node);
         if (block.timestamp > deadline) revert ConsentExpired(deadline);
+        // forge-lint: disable-next-line(asm-keccak256)
         bytes32 consent = keccak256(abi.encode(CONSENT_TYPE, msg.sender, node.role, operator, deadline));
+        // slither-disable-next-line unused-return -- whatever is wrong, the signer is not the operator
         (address signer,,) = ECDSA.tryRecover(_hashTypedDataV4(consent), signature);
         if (signer != operator) revert ConsentInvalid(operator, signer);
         state.node = id;

@@ -14,7 +14,6 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 /// @title Rewards: a reserve streamed by recorded weight, and the fees of each node streamed to its stakers.
 /// @notice They lie outside the stake. What rounding leaves stays here.
 abstract contract Rewards is IdleStake {
-    using SafeCast for uint256;
     using SafeERC20 for CuckooToken;
     using Shares for Position;
     using Shares for TrancheState;
@@ -42,8 +41,8 @@ abstract contract Rewards is IdleStake {
     function setEmissionRate(uint256 weiPerSecond) external onlyOwner {
         if (weiPerSecond > FASTEST_EMISSION) revert EmissionRateTooHigh(FASTEST_EMISSION, weiPerSecond);
         uint256 miners = weiPerSecond * MINERS_PERCENT / 100;
-        _settleRole(Role.Miner).rate = miners.toUint64();
-        _settleRole(Role.Coordinator).rate = (weiPerSecond - miners).toUint64();
+        _settleRole(Role.Miner).rate = SafeCast.toUint64(miners);
+        _settleRole(Role.Coordinator).rate = SafeCast.toUint64(weiPerSecond - miners);
         emit EmissionRateChanged(weiPerSecond);
     }
 
@@ -51,12 +50,12 @@ abstract contract Rewards is IdleStake {
     function addFees(uint32 id, uint256 amount) external nonReentrant {
         if (amount == 0) revert AmountZero();
         Node storage node = _existing(id);
-        _settle(node);
+        _settle(id, node);
         uint256 left = node.feesLeft;
         uint256 time = left * node.feesRemaining + amount * FEE_STREAM * NANOSECONDS;
         left += amount;
-        node.feesLeft = left.toUint96();
-        node.feesRemaining = Math.ceilDiv(time, left).toUint56();
+        node.feesLeft = SafeCast.toUint96(left);
+        node.feesRemaining = SafeCast.toUint56(Math.ceilDiv(time, left));
         node.feesAt = _now();
         emit FeesAdded(id, msg.sender, amount);
         TOKEN.safeTransferFrom(msg.sender, address(this), amount);
@@ -65,7 +64,7 @@ abstract contract Rewards is IdleStake {
     /// @inheritdoc IStaking
     function claim(uint32 id, Tranche tranche) external nonReentrant returns (uint256 amount) {
         Node storage node = tranche == Tranche.Own ? _owned(id) : _existing(id);
-        _settle(node);
+        _settle(id, node);
         if (tranche == Tranche.Own) {
             amount = _collectOwn(id, node);
         } else {
@@ -88,7 +87,7 @@ abstract contract Rewards is IdleStake {
     }
 
     /// @dev Pays out what a node has earned since it was last settled, with the weight and the shares of that time.
-    function _settle(Node storage node) internal {
+    function _settle(uint32 id, Node storage node) internal {
         RoleState storage role = _settleRole(node.role);
         uint256 earned = uint256(node.weight) * (role.rewardPerWeight - node.emissionIndex) / Shares.SCALE;
         node.emissionIndex = role.rewardPerWeight;
@@ -102,16 +101,18 @@ abstract contract Rewards is IdleStake {
             earned += _streamFees(node);
         }
         if (earned > 0) {
+            // slither-disable-next-line divide-before-multiply -- it is a part of what was really earned
             uint256 commission = earned * node.commissionBps / BPS;
-            if (commission > 0) node.commissionOwed = (node.commissionOwed + commission).toUint96();
+            if (commission > 0) node.commissionOwed = SafeCast.toUint96(node.commissionOwed + commission);
             uint256 pool = node.undivided + earned - commission;
             uint256 ownPart = pool * own / all;
-            node.undivided = (node.own.distribute(ownPart) + node.votes.distribute(pool - ownPart)).toUint64();
+            node.undivided = SafeCast.toUint64(node.own.distribute(ownPart) + node.votes.distribute(pool - ownPart));
         }
         if (node.nextCommissionAt != 0 && block.timestamp >= node.nextCommissionAt) {
             // Only now: what was earned until the first settlement after the notice falls under the old commission.
             node.commissionBps = node.nextCommissionBps;
             node.nextCommissionAt = 0;
+            emit CommissionChanged(id, node.commissionBps);
         }
     }
 
@@ -126,9 +127,9 @@ abstract contract Rewards is IdleStake {
         if (weight == 0 || reserve == 0) return role;
         uint256 streamed = Math.min(role.rate * elapsed, reserve);
         uint256 scaled = streamed * Shares.SCALE + role.remainder;
-        role.rewardPerWeight = (role.rewardPerWeight + scaled / weight).toUint120();
-        role.remainder = (scaled % weight).toUint96();
-        role.reserve = (reserve - streamed).toUint96();
+        role.rewardPerWeight = SafeCast.toUint120(role.rewardPerWeight + scaled / weight);
+        role.remainder = SafeCast.toUint96(scaled % weight);
+        role.reserve = SafeCast.toUint96(reserve - streamed);
     }
 
     /// @dev Takes out of the node's fees what is due by now.
@@ -138,14 +139,14 @@ abstract contract Rewards is IdleStake {
         uint256 elapsed = (block.timestamp - node.feesAt) * NANOSECONDS;
         uint256 remaining = node.feesRemaining;
         due = elapsed >= remaining ? left : left * elapsed / remaining;
-        node.feesLeft = (left - due).toUint96();
-        node.feesRemaining = elapsed >= remaining ? 0 : (remaining - elapsed).toUint56();
+        node.feesLeft = SafeCast.toUint96(left - due);
+        node.feesRemaining = elapsed >= remaining ? 0 : SafeCast.toUint56(remaining - elapsed);
         node.feesAt = _now();
     }
 
     function _addReserve(Role which, uint256 amount) private {
         RoleState storage role = _settleRole(which);
-        role.reserve = (role.reserve + amount).toUint96();
+        role.reserve = SafeCast.toUint96(role.reserve + amount);
     }
 
     function _payRewards(uint32 id, Tranche tranche, uint256 amount) private {

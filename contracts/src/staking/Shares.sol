@@ -28,8 +28,6 @@ struct Position {
 
 /// @title Share arithmetic of a tranche. Every rounding is in favour of the tranche, hence of those who stay.
 library Shares {
-    using SafeCast for uint256;
-
     /// @dev Unit of `rewardPerShare`.
     uint256 internal constant SCALE = 1e18;
 
@@ -49,19 +47,19 @@ library Shares {
     function deposit(TrancheState storage tranche, uint256 amount) internal returns (uint256 shares) {
         uint256 all = tranche.shares;
         shares = all == 0 ? amount : amount * all / tranche.tokens;
-        tranche.tokens = (tranche.tokens + amount).toUint96();
-        tranche.shares = (all + shares).toUint128();
-        tranche.active = (tranche.active + shares).toUint128();
+        tranche.tokens = SafeCast.toUint96(tranche.tokens + amount);
+        tranche.shares = SafeCast.toUint128(all + shares);
+        tranche.active = SafeCast.toUint128(tranche.active + shares);
     }
 
     /// @dev Shares stop to count; they stay in the tranche.
     function deactivate(TrancheState storage tranche, uint256 shares) internal {
-        tranche.active = (tranche.active - shares).toUint128();
+        tranche.active = SafeCast.toUint128(tranche.active - shares);
     }
 
     /// @dev Shares count again.
     function activate(TrancheState storage tranche, uint256 shares) internal {
-        tranche.active = (tranche.active + shares).toUint128();
+        tranche.active = SafeCast.toUint128(tranche.active + shares);
     }
 
     /// @dev Takes shares that are not active any more out, with the tokens they are worth.
@@ -69,8 +67,8 @@ library Shares {
         uint256 all = tranche.shares;
         uint256 tokens = tranche.tokens;
         amount = shares * tokens / all;
-        tranche.tokens = (tokens - amount).toUint96();
-        tranche.shares = (all - shares).toUint128();
+        tranche.tokens = SafeCast.toUint96(tokens - amount);
+        tranche.shares = SafeCast.toUint128(all - shares);
     }
 
     /// @dev Whether a slash left so little that the tranche has to start anew.
@@ -84,13 +82,14 @@ library Shares {
         if (amount == 0) return 0;
         uint256 active = tranche.active;
         uint256 perShare = amount * SCALE / active;
-        tranche.rewardPerShare = (tranche.rewardPerShare + perShare).toUint128();
+        tranche.rewardPerShare = SafeCast.toUint128(tranche.rewardPerShare + perShare);
+        // slither-disable-next-line divide-before-multiply -- that is how the rest is found
         return amount - (perShare * active + SCALE - 1) / SCALE;
     }
 
     /// @dev Adds active shares to a position; they earn from now on.
     function addShares(Position storage position, uint256 shares, uint256 rewardPerShare) internal {
-        position.shares = (position.shares + shares).toUint128();
+        position.shares = SafeCast.toUint128(position.shares + shares);
         unchecked {
             position.debt = position.debt + _modulo((shares * rewardPerShare + SCALE - 1) / SCALE);
         }
@@ -98,7 +97,7 @@ library Shares {
 
     /// @dev Takes active shares out of a position; what they earned stays owed.
     function removeShares(Position storage position, uint256 shares, uint256 rewardPerShare) internal {
-        position.shares = (position.shares - shares).toUint128();
+        position.shares = SafeCast.toUint128(position.shares - shares);
         unchecked {
             position.debt = position.debt - _modulo(shares * rewardPerShare / SCALE);
         }

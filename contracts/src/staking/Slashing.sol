@@ -13,7 +13,6 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @title Slashing: by the contracts named at deployment only. It clamps and never reverts, so that no dispute gets stuck.
 abstract contract Slashing is Registry {
-    using SafeCast for uint256;
     using SafeERC20 for CuckooToken;
     using Shares for Position;
     using Shares for TrancheState;
@@ -51,11 +50,12 @@ abstract contract Slashing is Registry {
         Node storage node = _nodes[id];
         if (node.owner == address(0) || _convicted[faultId]) return (0, 0, 0);
         _convicted[faultId] = true;
-        _settle(node);
+        _settle(id, node);
         if (fault == Fault.Equivocation) {
             ownLoss = node.own.tokens / EQUIVOCATION_DIVISOR;
         } else if (block.timestamp >= node.judgedBefore + JUDGED_WINDOW) {
             ownLoss = node.own.tokens / JUDGED_DIVISOR;
+            // slither-disable-next-line divide-before-multiply -- ten times what was really lost, not what might have been
             votesLoss = Math.min(node.votes.tokens / JUDGED_DIVISOR, VOTES_MULTIPLE * ownLoss);
             node.judgedBefore = node.judgedAt;
             node.judgedAt = _now();
@@ -72,7 +72,7 @@ abstract contract Slashing is Registry {
     function penalise(uint32 id, uint256 amount) external onlySlasher nonReentrant returns (uint256 ownLoss) {
         Node storage node = _nodes[id];
         if (node.owner == address(0)) return 0;
-        _settle(node);
+        _settle(id, node);
         ownLoss = Math.min(amount, node.own.tokens / JUDGED_DIVISOR);
         emit Penalised(id, ownLoss);
         _burn(ownLoss + _lose(id, node, ownLoss, 0));
@@ -91,13 +91,12 @@ abstract contract Slashing is Registry {
     /// @dev Takes tokens out of both tranches and weighs the node anew. It is settled.
     /// @return wiped What is left of tranches that became worthless; it is to be burned too.
     function _lose(uint32 id, Node storage node, uint256 ownLoss, uint256 votesLoss) private returns (uint256 wiped) {
-        node.own.tokens = (node.own.tokens - ownLoss).toUint96();
-        node.votes.tokens = (node.votes.tokens - votesLoss).toUint96();
+        node.own.tokens = SafeCast.toUint96(node.own.tokens - ownLoss);
+        node.votes.tokens = SafeCast.toUint96(node.votes.tokens - votesLoss);
         if (node.own.isWorthless()) {
             // It has one holder, so that what it had earned can be put aside at once.
-            uint256 generation = node.own.generation;
-            uint256 owed = _positions[id][uint32(generation)][address(0)].collect(node.own.rewardPerShare);
-            node.commissionOwed = (node.commissionOwed + owed).toUint96();
+            uint256 owed = _positions[id][node.own.generation][address(0)].collect(node.own.rewardPerShare);
+            node.commissionOwed = SafeCast.toUint96(node.commissionOwed + owed);
             wiped += _wipe(id, Tranche.Own, node.own);
         }
         if (node.votes.isWorthless()) {
@@ -124,7 +123,7 @@ abstract contract Slashing is Registry {
     }
 
     function _jailedUntil(Node storage node) private view returns (uint40) {
-        return uint40(Math.max(node.jailedUntil, block.timestamp + JAIL));
+        return SafeCast.toUint40(Math.max(node.jailedUntil, block.timestamp + JAIL));
     }
 
     function _requireSlasher() private view {

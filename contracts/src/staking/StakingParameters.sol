@@ -31,21 +31,20 @@ abstract contract StakingParameters is IStaking {
     error ParameterOutOfBounds(string name, uint256 low, uint256 high, uint256 actual);
 
     constructor(CuckooToken token_, Parameters memory p) {
-        bool short = block.chainid == DEVNET;
-        _within("unbonding", p.unbonding, short ? 1 : 7 days, 60 days);
-        _within("releaseBucket", p.releaseBucket, short ? 1 : 1 hours, 7 days);
-        _within("reportWindow", p.reportWindow, short ? 1 : 1 days, 30 days);
-        _within("claim", p.claim, short ? 1 : 1 hours, p.juryEpoch);
-        _within("commit", p.commit, short ? 1 : 1 hours, 30 days);
-        _within("reveal", p.reveal, short ? 1 : 1 hours, 30 days);
-        _within("appeal", p.appeal, short ? 1 : 1 hours, 30 days);
-        _within("longestDeadline", p.longestDeadline, short ? 1 : 10 minutes, 1 days);
+        _period("unbonding", p.unbonding, 7 days, 60 days);
+        _period("releaseBucket", p.releaseBucket, 1 hours, 7 days);
+        _period("reportWindow", p.reportWindow, 1 days, 30 days);
+        _period("claim", p.claim, 1 hours, p.juryEpoch);
+        _period("commit", p.commit, 1 hours, 30 days);
+        _period("reveal", p.reveal, 1 hours, 30 days);
+        _period("appeal", p.appeal, 1 hours, 30 days);
+        _period("longestDeadline", p.longestDeadline, 10 minutes, 1 days);
         _within("buffer", p.buffer, p.longestDeadline, 30 days);
-        _within("feeStream", p.feeStream, short ? 1 : 1 days, 365 days);
-        _within("juryEpoch", p.juryEpoch, short ? 1 : 1 days, 30 days);
-        _within("drawPeriod", p.drawPeriod, short ? 1 : 10 minutes, 1 days);
-        _within("drawLead", p.drawLead, short ? 1 : 10 minutes, 1 days);
-        _within("jail", p.jail, short ? 1 : 1 days, 60 days);
+        _period("feeStream", p.feeStream, 1 days, 365 days);
+        _period("juryEpoch", p.juryEpoch, 1 days, 30 days);
+        _period("drawPeriod", p.drawPeriod, 10 minutes, 1 days);
+        _period("drawLead", p.drawLead, 10 minutes, 1 days);
+        _period("jail", p.jail, 1 days, 60 days);
         // Whoever voted for a node must still be at risk when the last dispute over its last work ends.
         uint256 longestDispute = 2 * (uint256(p.claim) + p.commit + p.reveal) + p.appeal;
         _within("unbonding", p.unbonding, p.reportWindow + longestDispute + p.buffer, 60 days);
@@ -94,6 +93,11 @@ abstract contract StakingParameters is IStaking {
             commissionNotice: COMMISSION_NOTICE,
             jail: JAIL
         });
+    }
+
+    /// @dev Short periods are for a local development chain, where `low` does not hold.
+    function _period(string memory name, uint256 actual, uint256 low, uint256 high) private view {
+        _within(name, actual, block.chainid == DEVNET ? 1 : low, high);
     }
 
     function _within(string memory name, uint256 actual, uint256 low, uint256 high) private pure {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IStaking} from "../interfaces/IStaking.sol";
 import {Role, Tranche} from "../interfaces/StakingTypes.sol";
 import {Position, TrancheState} from "./Shares.sol";
 import {StakingParameters} from "./StakingParameters.sol";

@@ -25,7 +25,7 @@ abstract contract Votes is Weights {
         if (amount < VOTE_MINIMUM) revert VoteTooLow(VOTE_MINIMUM, amount);
         Node storage node = _holding(id, tranche);
         _takeIdle(msg.sender, amount);
-        _settle(node);
+        _settle(id, node);
         shares = _deposit(id, node, tranche, amount);
         if (shares < minShares) revert SharesTooFew(minShares, shares);
         emit Voted(id, tranche, msg.sender, amount, shares);
@@ -39,7 +39,7 @@ abstract contract Votes is Weights {
         (TrancheState storage state, address holder) = _trancheOf(node, tranche, msg.sender);
         Position storage position = _positions[id][state.generation][holder];
         if (position.shares < shares) revert SharesTooFew(shares, position.shares);
-        _settle(node);
+        _settle(id, node);
         position.removeShares(shares, state.rewardPerShare);
         state.deactivate(shares);
         bucket = Math.ceilDiv(block.timestamp + UNBONDING, RELEASE_BUCKET);
@@ -55,7 +55,7 @@ abstract contract Votes is Weights {
         (TrancheState storage state, address holder) = _trancheOf(node, tranche, msg.sender);
         uint256 waiting = _buckets[id][state.generation][holder][bucket];
         if (waiting < shares) revert SharesTooFew(shares, waiting);
-        _settle(node);
+        _settle(id, node);
         _buckets[id][state.generation][holder][bucket] = waiting - shares;
         state.activate(shares);
         _positions[id][state.generation][holder].addShares(shares, state.rewardPerShare);

@@ -13,7 +13,6 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 /// @title Weights: who is eligible, and how much counts in draws, rewards and juries.
 abstract contract Weights is Rewards {
     using JuryWeights for uint256;
-    using SafeCast for uint256;
     using Shares for TrancheState;
 
     /// @dev Own stake that makes a node eligible, in wei.
@@ -28,7 +27,7 @@ abstract contract Weights is Rewards {
     /// @inheritdoc IStaking
     function poke(uint32 id) external {
         Node storage node = _existing(id);
-        _settle(node);
+        _settle(id, node);
         _weigh(id, node);
     }
 
@@ -39,7 +38,7 @@ abstract contract Weights is Rewards {
         uint40 until = node.jailedUntil;
         if (until == 0) revert NotJailed(id);
         if (block.timestamp < until) revert StillJailed(id, until);
-        _settle(node);
+        _settle(id, node);
         node.jailedUntil = 0;
         emit Unjailed(id);
         _weigh(id, node);
@@ -56,8 +55,8 @@ abstract contract Weights is Rewards {
     }
 
     /// @inheritdoc IStaking
-    function ownerWeightAt(address owner, Role role, uint256 epoch) external view returns (uint256) {
-        return _closed(_ownerJury[owner][role], epoch);
+    function ownerWeightAt(address nodeOwner, Role role, uint256 epoch) external view returns (uint256) {
+        return _closed(_ownerJury[nodeOwner][role], epoch);
     }
 
     /// @inheritdoc IStaking
@@ -73,14 +72,14 @@ abstract contract Weights is Rewards {
         uint256 minimum = _minimumOf(node.role);
         if (own >= minimum && floor < minimum) {
             floor = minimum;
-            node.floor = floor.toUint96();
+            node.floor = SafeCast.toUint96(floor);
         }
         uint256 weight = node.jailedUntil == 0 && own >= floor ? Math.min(own + votes, LEVERAGE * own) : 0;
         uint256 previous = node.weight;
         if (weight != previous) {
-            node.weight = weight.toUint96();
+            node.weight = SafeCast.toUint96(weight);
             RoleState storage role = _roles[node.role];
-            role.weight = (role.weight - previous + weight).toUint96();
+            role.weight = SafeCast.toUint96(role.weight - previous + weight);
             _recordForJuries(node, role, previous / WHOLE_CAI, weight / WHOLE_CAI);
         }
         emit Weighed(id, weight, own, votes, floor);
@@ -89,7 +88,7 @@ abstract contract Weights is Rewards {
     /// @dev Lets a slash alone not end a node: up to a tenth below the minimum it stays eligible.
     function _lowerFloor(Node storage node) internal {
         uint256 lowest = Math.max(_minimumOf(node.role) * 9 / 10, node.own.activeTokens());
-        if (lowest < node.floor) node.floor = lowest.toUint96();
+        if (lowest < node.floor) node.floor = SafeCast.toUint96(lowest);
     }
 
     /// @dev Moves the weight of a node from one owner to another.
