@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from cuckoo.domain.errors import CuckooError, FatalError
+from cuckoo.domain.errors import CuckooError, FatalError, Overloaded, Unavailable
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.domain.task import TaskStatus
 from cuckoo.protocol.eip712 import Hasher
@@ -21,6 +21,7 @@ from cuckoo.protocol.messages import SignedAssignment, encode_binary
 from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.signing import Signer
 from cuckoo.protocol.views import EventKind, TaskEvent
+from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import CoordinatorMetrics
 from cuckoo.scheduler.decisions import (
     AppendLog,
@@ -37,7 +38,8 @@ from cuckoo.scheduler.decisions import (
     TakeMinerBack,
 )
 from cuckoo.scheduler.events import Event
-from cuckoo.scheduler.transition import State, transition
+from cuckoo.scheduler.state import State
+from cuckoo.scheduler.transition import transition
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, LiveTasks, sentence, stored_reason
 from cuckoo.services.dispatch.logbuffer import LogBuffer
 from cuckoo.services.dispatch.parking import Parking, Waiter
@@ -47,6 +49,11 @@ from cuckoo.storage.store import Store
 from cuckoo.storage.writer import Command, together
 
 log = structlog.get_logger(__name__)
+
+WRITES_WAITING_MAX = 5_000
+"""Above this nothing new is taken in; the writer itself refuses at twice as many."""
+
+RETRY_AFTER_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -105,14 +112,14 @@ class Engine:
         self.parking = Parking()
         self.watchers = Watchers()
         self._store = store
-        self._coordinator = coordinator
+        self.coordinator = coordinator
         self._end_session = end_session
         self._metrics = metrics
         self._rows = LogBuffer(store.draws)
         self._writing = 0
         self._last: asyncio.Future[Any] | None = None
         self._failure: CuckooError | None = None
-        self._failed = asyncio.Event()
+        self.draining = False
 
     @property
     def writing(self) -> int:
@@ -129,14 +136,36 @@ class Engine:
             await asyncio.wait({self._last})
         self._check()
 
-    async def watch(self) -> None:
-        """Wait until something can not be made durable.
+    async def watch(self, seconds: float, clock: Clock) -> None:
+        """Let time pass.
 
         Raises:
             FatalError: state and store may differ: the role has to stop and read the store again.
         """
-        await self._failed.wait()
-        raise FatalError(f"make a decision durable: {self._failure}") from self._failure
+        self._check()
+        await clock.sleep(seconds)
+        self._check()
+
+    def drain(self) -> None:
+        """Take nothing new in from now on, and send the waiting polls home."""
+        self.draining = True
+        self.parking.release_all()
+
+    def refuse_when_full(self) -> None:
+        """Raise Unavailable when this process is on its way out, Overloaded when the disk does not keep up."""
+        if self.draining:
+            raise Unavailable("take work in: this coordinator is stopping", RETRY_AFTER_S)
+        if self._writing > WRITES_WAITING_MAX:
+            raise Overloaded(f"take work in: {self._writing:,} writes wait for the disk", RETRY_AFTER_S)
+
+    def queued_event(self, task: LiveTask) -> TaskEvent:
+        """Return the event that says where in the queue a task stands."""
+        return TaskEvent(
+            kind=EventKind.QUEUED,
+            task_id=task.task_id,
+            position=self.state.position(task.task_id),
+            steps=task.steps,
+        )
 
     def apply(self, event: Event, completion: Completion | None = None) -> list[Decision]:
         """Let the scheduler decide, write the decisions, and let their effects follow the commit.
@@ -207,7 +236,6 @@ class Engine:
         if self._failure is None:
             log.error("decision not durable", error=str(error))
             self._failure = error
-            self._failed.set()
 
     # Decisions.
 
@@ -247,7 +275,7 @@ class Engine:
     def _assign(self, decision: AssignTask, todo: _Transition) -> None:
         task = self._task(decision)
         assignment = Assignment(
-            coordinator_node=self._coordinator.node_id,
+            coordinator_node=self.coordinator.node_id,
             miner_node=decision.node,
             task_id=decision.task_id,
             attempt=decision.attempt,
@@ -261,12 +289,12 @@ class Engine:
             draw_block=decision.draw_block,
         )
         assignment_hash = assignment.struct_hash()
-        signature = self._coordinator.signer.sign(self._coordinator.hasher.digest(assignment_hash))
+        signature = self.coordinator.signer.sign(self.coordinator.hasher.digest(assignment_hash))
         odds = decision.weight_wei / decision.total_wei
         record = NewAttempt(
             task_id=decision.task_id,
             attempt=decision.attempt,
-            coordinator_node=self._coordinator.node_id,
+            coordinator_node=self.coordinator.node_id,
             miner_node=decision.node,
             sequence=decision.sequence,
             assignment=encode_binary(assignment),

@@ -20,6 +20,8 @@ _ALLOWED = frozenset((b"IHDR", b"IDAT", b"IEND", b"tEXt", b"pHYs"))
 _CRC_BYTES = 4
 _OVERHEAD_BYTES = 65_536
 _CHUNKS_MAX = 8_192
+PREVIEW_MAX_BYTES = 262_144
+PREVIEW_MAX_PX = 1_024
 
 
 def check_pictures(
@@ -81,6 +83,21 @@ def check_header(png: bytes, field: str, width_px: int, height_px: int) -> None:
         raise InvalidField(field, f"{width} x {height}", f"must be {width_px} x {height_px} pixels")
     if tuple(form) != _RGB8:
         raise InvalidField(field, tuple(form), "must be 8-bit RGB without interlacing")
+
+
+def check_preview(png: bytes) -> None:
+    """Check that a preview is a small PNG, by its header only: apps get it as it is.
+
+    Raises:
+        InvalidField: it is not.
+    """
+    if not png.startswith(_SIGNATURE) or len(png) > PREVIEW_MAX_BYTES or len(png) < _HEADER_AT + _HEADER.size:
+        raise InvalidField(
+            "preview", f"{len(png):,} bytes", f"must be a PNG file of at most {PREVIEW_MAX_BYTES:,} bytes"
+        )
+    width, height, *_ = _HEADER.unpack_from(png, _HEADER_AT)
+    if not (0 < width <= PREVIEW_MAX_PX and 0 < height <= PREVIEW_MAX_PX):
+        raise InvalidField("preview", f"{width} x {height}", f"must be at most {PREVIEW_MAX_PX:,} pixels a side")
 
 
 def _pixels(png: bytes, field: str) -> bytes:

@@ -1,0 +1,192 @@
+"""What apps may ask a coordinator for."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+import msgspec
+import structlog
+
+from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded
+from cuckoo.domain.identifiers import TaskId, task_id
+from cuckoo.domain.task import TaskParameters, TaskStatus
+from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
+from cuckoo.protocol.receipts import Receipt
+from cuckoo.protocol.views import EventKind, TaskEvent
+from cuckoo.runtime.clock import Clock
+from cuckoo.runtime.metrics import CoordinatorMetrics
+from cuckoo.scheduler.events import TaskAccepted, TaskCancelled
+from cuckoo.services.dispatch.catalogue import Catalogue
+from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
+from cuckoo.services.dispatch.live import LiveTask, assignment_of, task_of
+from cuckoo.services.dispatch.requests import parameters_of
+from cuckoo.storage.records import AttemptState, Inserted, NewTask
+from cuckoo.storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+KEY_MAX = 200
+
+
+class AppDesk:
+    """Takes tasks in, shows them, gives their pictures out."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        catalogue: Catalogue,
+        *,
+        queue_limit: int,
+        clock: Clock,
+        metrics: CoordinatorMetrics,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Take what the use cases work with.
+
+        Args:
+            engine: the scheduler's door.
+            store: where tasks lie.
+            catalogue: the models there are.
+            queue_limit: tasks that may wait.
+            clock: time.
+            metrics: counters.
+            random_bytes: source of task ids, salts and missing seeds.
+        """
+        self._engine = engine
+        self._store = store
+        self._catalogue = catalogue
+        self._queue_limit = queue_limit
+        self._clock = clock
+        self._metrics = metrics
+        self._random_bytes = random_bytes
+        self._accepting = 0
+
+    async def submit(
+        self, request: TaskRequest, *, idempotency_key: str | None = None, owner_key: int | None = None
+    ) -> tuple[TaskView, bool]:
+        """Take a task in.
+
+        Args:
+            request: what the app asks for.
+            idempotency_key: a repeat with the same key and request gives the first task back.
+            owner_key: id of the API key that owns it.
+
+        Returns:
+            The task, durable, and whether it is new.
+
+        Raises:
+            InvalidField: a limit stands against it; says which.
+            Conflict: the key was used with another request.
+            Overloaded: the queue is full.
+            Unavailable: the process is stopping.
+        """
+        self._engine.refuse_when_full()
+        if idempotency_key is not None and not 0 < len(idempotency_key) <= KEY_MAX:
+            raise InvalidField("Idempotency-Key", idempotency_key, f"must have 1 to {KEY_MAX} characters")
+        waiting = self._engine.tasks.queued + self._accepting
+        if waiting >= self._queue_limit:
+            raise Overloaded(
+                f"take a task in: {waiting:,} wait already, the limit is {self._queue_limit:,}", RETRY_AFTER_S
+            )
+        parameters = parameters_of(request, self._catalogue, self._random_bytes)
+        new = NewTask(
+            task_id=task_id(self._random_bytes(16)),
+            parameters=encode_binary(parameters),
+            created_at=self._clock.now(),
+            body=msgspec.json.encode(request),
+            idempotency_key=idempotency_key,
+            owner_key=owner_key,
+        )
+        self._accepting += 1
+        inserted = self._engine.submit(self._store.tasks.insert(new), partial(self._accepted, new.task_id, parameters))
+        inserted_task: Inserted = await asyncio.shield(inserted)
+        return await self.get(inserted_task.task.task_id), inserted_task.created
+
+    def _accepted(self, new_id: TaskId, parameters: TaskParameters, inserted: asyncio.Future[Inserted]) -> None:
+        """Queue a task once it is on disk, whether its app still waits for the answer or not."""
+        self._accepting -= 1
+        if inserted.exception() is not None or not inserted.result().created:
+            return
+        created_at = inserted.result().task.created_at
+        task = LiveTask(task_id=new_id, parameters=parameters, created_at=created_at, ready_at=created_at)
+        self._engine.tasks.add(task)
+        self._metrics.tasks_accepted.inc()
+        try:
+            self._engine.apply(TaskAccepted(now=self._clock.now(), task_id=new_id, demand=task.demand))
+        except CuckooError as error:
+            log.error("task accepted but not queued, a restart will", task=new_id, error=str(error))
+
+    async def get(self, wanted: TaskId) -> TaskView:
+        """Show a task; raises NotFound."""
+        task = self._engine.tasks.get(wanted)
+        if task is None:
+            task = task_of(await self._store.tasks.get(wanted))
+            task = self._engine.tasks.get(wanted) or task
+        waits = task.status is TaskStatus.QUEUED
+        eta = None if task.status.final else self._engine.state.eta(task.task_id)
+        return task.view(
+            self._catalogue.name_of(task.parameters.model_digest),
+            position=self._engine.state.position(task.task_id) if waits else None,
+            eta_p50_s=eta and eta.p50_s,
+            eta_p90_s=eta and eta.p90_s,
+        )
+
+    async def cancel(self, wanted: TaskId) -> TaskView:
+        """Take a task back; one that is over stays as it is. Raises NotFound."""
+        if self._engine.tasks.get(wanted) is not None:
+            self._engine.apply(TaskCancelled(now=self._clock.now(), task_id=wanted))
+            await self._engine.settled()
+        return await self.get(wanted)
+
+    async def events(self, wanted: TaskId) -> AsyncIterator[TaskEvent]:
+        """Tell how a task goes on, from where it stands to its end; raises NotFound."""
+        task = self._engine.tasks.get(wanted)
+        if task is None:
+            yield final_event(task_of(await self._store.tasks.get(wanted)))
+            return
+        with self._engine.watchers.watch(wanted) as watcher:
+            for event in self._so_far(task):
+                yield event
+            while True:
+                event = await watcher.next()
+                yield event
+                if event.kind.final:
+                    return
+
+    def _so_far(self, task: LiveTask) -> list[TaskEvent]:
+        if task.status is TaskStatus.QUEUED:
+            return [self._engine.queued_event(task)]
+        last = task.attempts[-1].view()
+        events = [TaskEvent(kind=EventKind.DRAWN, task_id=task.task_id, attempt=last, steps=task.steps)]
+        if task.step:
+            events.append(TaskEvent(kind=EventKind.PROGRESS, task_id=task.task_id, step=task.step, steps=task.steps))
+        return events
+
+    async def picture(self, wanted: TaskId, index: int) -> tuple[bytes, bytes]:
+        """Read a picture: (its blob hash, PNG file); raises NotFound."""
+        stored = await self._store.tasks.get(wanted)
+        if not 0 <= index < len(stored.pictures):
+            raise NotFound(
+                f"read picture {index} of task {wanted}: the task is {stored.status.value}, "
+                f"it has {len(stored.pictures)} pictures"
+            )
+        digest = stored.pictures[index]
+        return digest, await self._store.blobs.get(digest)
+
+    async def receipt(self, wanted: TaskId) -> ReceiptView:
+        """Read who made a task's pictures, and how; raises NotFound."""
+        stored = await self._store.tasks.get(wanted)
+        done = next((one for one in stored.attempts if one.state is AttemptState.DONE), None)
+        if done is None or done.receipt is None or done.receipt_signature is None:
+            raise NotFound(f"read the receipt of task {wanted}: the task is {stored.status.value}, not done")
+        domain = self._engine.coordinator.hasher.domain
+        return ReceiptView(
+            assignment=assignment_of(done),
+            assignment_signature=done.signature,
+            receipt=decode_binary(done.receipt, Receipt),
+            receipt_signature=done.receipt_signature,
+            chain_id=domain.chain_id,
+            staking=domain.staking,
+        )

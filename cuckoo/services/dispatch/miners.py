@@ -1,0 +1,341 @@
+"""What miners may ask a coordinator for."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from cuckoo.domain.amounts import Wei
+from cuckoo.domain.errors import Conflict, InvalidField, NotFound, NotSignedIn, PeerFault
+from cuckoo.domain.identifiers import Address, NodeId, TaskId
+from cuckoo.domain.node import Node
+from cuckoo.protocol.messages import (
+    Failure,
+    ModelOffer,
+    Poll,
+    Progress,
+    ProgressReply,
+    ResultUpload,
+    SignedAssignment,
+    SubmitReply,
+    encode_binary,
+)
+from cuckoo.protocol.signing import check_signed_by
+from cuckoo.protocol.views import EventKind, TaskEvent
+from cuckoo.runtime.clock import Clock
+from cuckoo.runtime.metrics import CoordinatorMetrics
+from cuckoo.scheduler.decisions import CompleteTask
+from cuckoo.scheduler.events import (
+    AttemptFailed,
+    AttemptProgressed,
+    Capability,
+    FailureKind,
+    MinerParked,
+    MinerSeen,
+    MinerSignedIn,
+    MinerSignedOut,
+    MinerUnparked,
+    ResultVerified,
+    WeightChanged,
+)
+from cuckoo.services.dispatch.catalogue import MODELS_PER_MINER, Catalogue
+from cuckoo.services.dispatch.engine import Completion, Engine
+from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, sentence
+from cuckoo.services.dispatch.pictures import check_pictures, check_preview
+from cuckoo.storage.records import AttemptState
+from cuckoo.storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+SLOTS_MAX = 256
+_INLINE_PIXELS = 32_768
+"""Up to so many pixels are decoded at once: handing them to a thread would take longer."""
+
+_REASON_MAX = 500
+_SHUTTING_DOWN = "shutting_down"
+
+
+class Registry(Protocol):
+    """The registered nodes, as the chain shows them."""
+
+    def node(self, node_id: NodeId) -> Node | None:
+        """Return a node; None when there is none."""
+
+
+@dataclass(slots=True)
+class SignedInMiner:
+    """A miner with a session."""
+
+    operator: Address
+    slots: int
+    weight_wei: Wei
+
+
+class MinerDesk:
+    """Gives assignments out, takes progress and results in."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        catalogue: Catalogue,
+        registry: Registry,
+        *,
+        long_poll_s: float,
+        clock: Clock,
+        metrics: CoordinatorMetrics,
+    ) -> None:
+        """Take what the use cases work with.
+
+        Args:
+            engine: the scheduler's door.
+            store: where results lie.
+            catalogue: told what miners serve.
+            registry: the miners' weights and keys.
+            long_poll_s: how long a poll waits.
+            clock: time.
+            metrics: counters.
+        """
+        self._engine = engine
+        self._store = store
+        self._catalogue = catalogue
+        self._registry = registry
+        self._long_poll_s = long_poll_s
+        self._clock = clock
+        self._metrics = metrics
+        self._miners: dict[NodeId, SignedInMiner] = {}
+
+    # Sessions.
+
+    def sign_in(self, node: Node, *, slots: int, offers: tuple[ModelOffer, ...], last_sequence: int) -> None:
+        """Let a miner take part; what it said at an earlier sign-in is replaced.
+
+        Args:
+            node: who, as sign-in proved.
+            slots: running slots and the prefetch slot.
+            offers: what it serves.
+            last_sequence: the highest sequence number that either side remembers.
+
+        Raises:
+            InvalidField: too many slots or models, or a model twice.
+        """
+        if not 1 <= slots <= SLOTS_MAX:
+            raise InvalidField("slots", slots, f"must be 1 to {SLOTS_MAX}")
+        if len(offers) > MODELS_PER_MINER or len({offer.digest for offer in offers}) != len(offers):
+            raise InvalidField("models", f"{len(offers)} models", f"at most {MODELS_PER_MINER}, each once")
+        self._catalogue.sign_in(node.node_id, offers)
+        self._miners[node.node_id] = SignedInMiner(node.operator, slots, node.weight_wei)
+        self._engine.apply(
+            MinerSignedIn(
+                now=self._clock.now(),
+                node=node.node_id,
+                weight_wei=node.weight_wei,
+                running_slots=max(1, slots - 1),
+                capabilities=tuple(
+                    Capability(model=offer.digest, max_pixels=offer.max_pixels, max_steps=offer.max_steps)
+                    for offer in offers
+                ),
+                last_sequence=last_sequence,
+            )
+        )
+        self._metrics.miners.set(len(self._miners))
+
+    def sign_out(self, node: NodeId) -> None:
+        """Let a miner go; what it still had goes to others."""
+        self.forget(node)
+        self._engine.apply(MinerSignedOut(now=self._clock.now(), node=node))
+
+    def forget(self, node: NodeId) -> None:
+        """Take a miner whose session is over out of every list."""
+        self._engine.parking.close(node)
+        self._catalogue.sign_out(node)
+        self._miners.pop(node, None)
+        self._metrics.miners.set(len(self._miners))
+
+    def signed_in(self, node: NodeId) -> bool:
+        """Tell whether a miner has a session."""
+        return node in self._miners
+
+    def __len__(self) -> int:
+        """Return how many miners have a session."""
+        return len(self._miners)
+
+    def follow_weights(self) -> None:
+        """Tell the scheduler which signed-in miners have another weight on chain than it knows."""
+        for node_id, miner in self._miners.items():
+            node = self._registry.node(node_id)
+            weight_wei = node.weight_wei if node is not None else Wei(0)
+            if weight_wei != miner.weight_wei:
+                miner.weight_wei = weight_wei
+                self._engine.apply(WeightChanged(now=self._clock.now(), node=node_id, weight_wei=weight_wei))
+
+    def _miner(self, node: NodeId) -> SignedInMiner:
+        miner = self._miners.get(node)
+        if miner is None:
+            raise NotSignedIn(f"serve miner {node}: its session is over, sign in again")
+        return miner
+
+    # Work.
+
+    async def poll(self, node: NodeId, poll: Poll) -> SignedAssignment | None:
+        """Wait for an assignment to a free slot; None when none came in time.
+
+        A poll that is cancelled (its connection closed) is no longer parked; an assignment that was on its way to it
+        waits for the slot's next poll.
+
+        Raises:
+            Unavailable, Overloaded: come again later.
+            InvalidField: no such slot.
+        """
+        miner = self._miner(node)
+        if not 0 <= poll.slot < miner.slots:
+            raise InvalidField("slot", poll.slot, f"must be 0 to {miner.slots - 1}: {miner.slots} slots were signed in")
+        self._engine.refuse_when_full()
+        kept = self._engine.parking.kept(node, poll.slot)
+        if kept is not None and self._engine.state.is_live(kept.assignment.task_id, kept.assignment.attempt, node):
+            return kept
+        waiter = self._engine.parking.park(node, poll.slot)
+        arrived = False
+        try:
+            self._engine.apply(MinerParked(now=self._clock.now(), node=node, slot=poll.slot, models=poll.models))
+            try:
+                async with asyncio.timeout(self._long_poll_s):
+                    await waiter
+            except TimeoutError:
+                log.debug("poll ran out", miner=node, slot=poll.slot)
+            arrived = True
+            return waiter.result() if not waiter.cancelled() else None
+        finally:
+            if self._engine.parking.leave(node, poll.slot, waiter):
+                self._engine.apply(MinerUnparked(now=self._clock.now(), node=node, slot=poll.slot))
+            if not arrived and not waiter.cancelled() and waiter.done():
+                self.undelivered(poll.slot, waiter.result())
+
+    def undelivered(self, slot: int, signed: SignedAssignment | None) -> None:
+        """Keep an assignment whose answer could not be written for the slot's next poll."""
+        if signed is not None:
+            self._engine.parking.keep(slot, signed)
+
+    def progress(self, node: NodeId, task_id: TaskId, number: int, progress: Progress) -> ProgressReply:
+        """Note how far an attempt is; the reply says whether to stop.
+
+        Raises:
+            InvalidField: a step that the task does not have, or a preview that is no small PNG.
+        """
+        self._miner(node)
+        now = self._clock.now()
+        task = self._engine.tasks.get(task_id)
+        attempt = task.find(number) if task else None
+        if task is None or attempt is None or not self._engine.state.is_live(task_id, number, node):
+            self._engine.apply(MinerSeen(now=now, node=node))
+            return ProgressReply(cancelled=True)
+        if not 0 <= progress.step <= task.steps:
+            raise InvalidField("step", progress.step, f"must be 0 to {task.steps}, the steps of all pictures")
+        if progress.preview:
+            check_preview(progress.preview)
+        self._engine.apply(
+            AttemptProgressed(now=now, task_id=task_id, attempt=number, node=node, step=progress.step, steps=task.steps)
+        )
+        if attempt is task.attempts[-1] and attempt.state is AttemptState.RUNNING:
+            task.step = progress.step
+            self._engine.watchers.publish(
+                TaskEvent(
+                    kind=EventKind.PROGRESS,
+                    task_id=task_id,
+                    step=progress.step,
+                    steps=task.steps,
+                    preview=progress.preview,
+                )
+            )
+        return ProgressReply(cancelled=False)
+
+    async def result(self, node: NodeId, task_id: TaskId, number: int, upload: ResultUpload) -> SubmitReply:
+        """Check a result, make it durable, then acknowledge it; a repeat gets the same reply.
+
+        Raises:
+            NotFound: no such attempt, or it is another miner's.
+            Conflict: the attempt does not count any more; says why.
+            SignatureInvalid, InvalidField: the result is wrong: the attempt has failed.
+        """
+        miner = self._miner(node)
+        task = self._engine.tasks.get(task_id)
+        attempt = task.find(number) if task else None
+        if task is None or attempt is None or not self._engine.state.is_live(task_id, number, node):
+            return await self._stored_reply(node, task_id, number, upload)
+        try:
+            await self._verify(miner, task, attempt, upload)
+        except PeerFault as fault:
+            self._fail(node, task_id, number, FailureKind.BAD_RESULT, str(fault))
+            await self._engine.settled()
+            raise
+        completion = Completion(encode_binary(upload.receipt), upload.signature, upload.pictures)
+        verified = ResultVerified(now=self._clock.now(), task_id=task_id, attempt=number, node=node)
+        decisions = self._engine.apply(verified, completion)
+        await self._engine.settled()
+        if any(isinstance(decision, CompleteTask) for decision in decisions):
+            return SubmitReply()
+        return await self._stored_reply(node, task_id, number, upload)
+
+    async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> None:
+        receipt, parameters = upload.receipt, task.parameters
+        if receipt.assignment_hash != attempt.assignment_hash:
+            raise InvalidField(
+                "receipt.assignment_hash", receipt.assignment_hash.hex(), f"must be {attempt.assignment_hash.hex()}"
+            )
+        for field, value in (("receipt.latents_root", receipt.latents_root), *_numbered(receipt.picture_hashes)):
+            if len(value) != 32:  # noqa: PLR2004 - the size of a hash
+                raise InvalidField(field, value.hex(), "must be 32 bytes")
+        _check_ranges(upload)
+        digest = self._engine.coordinator.hasher.digest(receipt.struct_hash())
+        check_signed_by(digest, upload.signature, miner.operator, "the receipt's signature")
+        width_px, height_px, count = parameters.width_px, parameters.height_px, parameters.pictures
+
+        def check() -> None:
+            check_pictures(upload.pictures, receipt.picture_hashes, count=count, width_px=width_px, height_px=height_px)
+
+        if width_px * height_px * count <= _INLINE_PIXELS:
+            check()
+        else:
+            await asyncio.to_thread(check)
+
+    async def _stored_reply(self, node: NodeId, task_id: TaskId, number: int, upload: ResultUpload) -> SubmitReply:
+        """Answer a result that is not expected: the stored reply where it is a repeat, or why it does not count."""
+        stored = await self._store.tasks.get(task_id)
+        attempt = next((one for one in stored.attempts if one.attempt == number), None)
+        if attempt is None or attempt.miner_node != node:
+            raise NotFound(f"take a result: attempt {number} of task {task_id} was not given to miner {node}")
+        signed = (encode_binary(upload.receipt), upload.signature)
+        if attempt.state is AttemptState.DONE and (attempt.receipt, attempt.receipt_signature) == signed:
+            return SubmitReply()
+        why = f": {sentence(*read_reason(attempt.reason))}" if attempt.reason else ""
+        raise Conflict(f"take a result: attempt {number} of task {task_id} is {attempt.state.value}{why}")
+
+    async def failure(self, node: NodeId, task_id: TaskId, number: int, failure: Failure) -> None:
+        """Note that a miner could not finish an attempt; without effect when it is not expected any more."""
+        self._miner(node)
+        kind = FailureKind.HANDED_BACK if failure.kind == _SHUTTING_DOWN else FailureKind.REPORTED
+        reason = f"{failure.kind}: {failure.reason}" if failure.reason else failure.kind
+        self._fail(node, task_id, number, kind, "".join(c if c.isprintable() else " " for c in reason[:_REASON_MAX]))
+        await self._engine.settled()
+
+    def _fail(self, node: NodeId, task_id: TaskId, number: int, kind: FailureKind, reason: str) -> None:
+        self._engine.apply(
+            AttemptFailed(now=self._clock.now(), task_id=task_id, attempt=number, node=node, kind=kind, reason=reason)
+        )
+
+
+def _numbered(hashes: tuple[bytes, ...]) -> list[tuple[str, bytes]]:
+    return [(f"receipt.picture_hashes[{number}]", value) for number, value in enumerate(hashes)]
+
+
+def _check_ranges(upload: ResultUpload) -> None:
+    """Check that the receipt's numbers fit the types that are hashed."""
+    profile = upload.receipt.profile
+    for field, value, most in (
+        ("receipt.profile.threads", profile.threads, 2**16 - 1),
+        ("receipt.profile.batch_bucket", profile.batch_bucket, 2**16 - 1),
+        ("receipt.finished_at", upload.receipt.finished_at, 2**64 - 1),
+    ):
+        if not 0 <= value <= most:
+            raise InvalidField(field, value, f"must be 0 to {most}")

@@ -1,0 +1,185 @@
+"""The dispatch service: the desks of apps and miners, the passing of time, start and end."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.model import ModelInfo
+from cuckoo.domain.settings import CoordinatorSettings
+from cuckoo.domain.task import TaskStatus
+from cuckoo.runtime.clock import Clock
+from cuckoo.runtime.metrics import CoordinatorMetrics
+from cuckoo.scheduler.events import AttemptRestored, PeriodStarted, TaskRestored, Ticked
+from cuckoo.scheduler.state import State
+from cuckoo.services.dispatch.apps import AppDesk
+from cuckoo.services.dispatch.catalogue import Catalogue
+from cuckoo.services.dispatch.engine import Coordinator, Engine
+from cuckoo.services.dispatch.live import LiveTasks, read_reason, task_of
+from cuckoo.services.dispatch.miners import MinerDesk, Registry
+from cuckoo.storage.records import AttemptState
+from cuckoo.storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.5
+_ODDS_EVERY_TICKS = 20
+
+
+class Dispatch:
+    """Hands tasks to miners that the draw chose.
+
+    Attributes:
+        apps: what apps may ask for.
+        miners: what miners may ask for.
+        catalogue: the models there are.
+        engine: the scheduler's door.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        store: Store,
+        coordinator: Coordinator,
+        registry: Registry,
+        *,
+        models: Iterable[ModelInfo],
+        settings: CoordinatorSettings,
+        clock: Clock,
+        metrics: CoordinatorMetrics,
+        end_session: Callable[[NodeId, str], None],
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Take what dispatch works with; call ``recover`` before anything else.
+
+        Args:
+            state: the scheduler's, fresh.
+            store: where everything goes first.
+            coordinator: who signs assignments.
+            registry: the miners' weights and keys.
+            models: those that this installation knows; the first is the default.
+            settings: limits that the operator set.
+            clock: time.
+            metrics: counters.
+            end_session: closes a silent miner's session; told why.
+            random_bytes: source of task ids, salts and missing seeds.
+        """
+
+        def end(node: NodeId, reason: str) -> None:
+            self.miners.forget(node)
+            end_session(node, reason)
+
+        self.catalogue = Catalogue(models)
+        self.engine = Engine(state, store, coordinator, tasks=LiveTasks(), end_session=end, metrics=metrics)
+        self.apps = AppDesk(
+            self.engine,
+            store,
+            self.catalogue,
+            queue_limit=settings.queue_limit,
+            clock=clock,
+            metrics=metrics,
+            random_bytes=random_bytes,
+        )
+        self.miners = MinerDesk(
+            self.engine,
+            store,
+            self.catalogue,
+            registry,
+            long_poll_s=settings.long_poll_s,
+            clock=clock,
+            metrics=metrics,
+        )
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._written_odds: dict[NodeId, tuple[float, float]] = {}
+
+    async def recover(self) -> None:
+        """Read the open tasks from the store: nothing that was acknowledged is lost."""
+        stored_tasks = await self._store.tasks.load_open()
+        for stored in stored_tasks:
+            task = task_of(stored)
+            self.engine.tasks.add(task)
+            now = self._clock.now()
+            self.engine.apply(TaskRestored(now=now, task_id=task.task_id, demand=task.demand))
+            for attempt in task.attempts:
+                running = attempt.state is AttemptState.RUNNING
+                kind, reason = read_reason(attempt.reason)
+                self.engine.apply(
+                    AttemptRestored(
+                        now=now,
+                        task_id=task.task_id,
+                        attempt=attempt.attempt,
+                        node=attempt.node,
+                        sequence=stored.attempts[attempt.attempt - 1].sequence,
+                        assigned_at=attempt.assigned_at,
+                        deadline=attempt.deadline,
+                        failure=None if running else kind,
+                        reason=reason,
+                    )
+                )
+        if stored_tasks:
+            log.info("open tasks restored", tasks=len(stored_tasks), running=self.engine.tasks.running)
+
+    async def run(self) -> None:
+        """Let time pass for the scheduler, until cancelled.
+
+        Raises:
+            FatalError: a decision could not be made durable.
+        """
+        ticks = 0
+        try:
+            while True:
+                await self.engine.watch(TICK_S, self._clock)
+                self._tick()
+                ticks += 1
+                if ticks % _ODDS_EVERY_TICKS == 0:
+                    self._write_odds()
+        except asyncio.CancelledError:
+            self._write_odds()
+            self.engine.flush_log()
+            raise
+
+    def _tick(self) -> None:
+        now = self._clock.now()
+        self.engine.apply(Ticked(now=now))
+        self.engine.flush_log()
+        self.miners.follow_weights()
+        for watched in self.engine.watchers:
+            task = self.engine.tasks.get(watched)
+            if task is not None and task.status is TaskStatus.QUEUED:
+                self.engine.watchers.publish(self.engine.queued_event(task))
+        tasks = self.engine.tasks
+        self._metrics.queued.set(tasks.queued)
+        self._metrics.running.set(tasks.running)
+        self._metrics.parked.set(len(self.engine.parking))
+
+    async def drain(self) -> None:
+        """Take no new tasks and give no more out; wait until what runs has come back."""
+        self.engine.drain()
+        while self.engine.tasks.running:
+            await self._clock.sleep(TICK_S / 5)
+        await self.engine.settled()
+
+    def _write_odds(self) -> None:
+        """Add to the store what every miner could expect from the draws since the last time."""
+        news = {}
+        for node, share in self.engine.state.shares().items():
+            expected, variance = self._written_odds.get(node, (0.0, 0.0))
+            if share.expected != expected:
+                news[node] = (share.expected - expected, share.variance - variance)
+                self._written_odds[node] = (share.expected, share.variance)
+        if news:
+            self.engine.submit(self._store.tasks.add_expected(news), _log_error)
+
+    def start_period(self, event: PeriodStarted) -> None:
+        """Draw with a new seed from now on."""
+        self.engine.apply(event)
+
+
+def _log_error(written: asyncio.Future[None]) -> None:
+    error = written.exception()
+    if error is not None:
+        log.error("odds not written", error=str(error))
