@@ -210,6 +210,16 @@ class StakingContract(_Contract):
                 )
         return found
 
+    async def owned_by(self, owner: Address, block: BlockIdentifier = "latest") -> list[Node]:
+        """Read the nodes of both roles that belong to ``owner``."""
+        every = [*await self.nodes(Role.MINER, block), *await self.nodes(Role.COORDINATOR, block)]
+        return [node for node in every if node.owner == owner]
+
+    async def share_price(self, node_id: NodeId, tranche: int, block: BlockIdentifier = "latest") -> tuple[Wei, int]:
+        """Read all tokens and all shares of a tranche."""
+        row = await self._read("nodeOf", node_id, block=block, doing=f"read node {node_id}")
+        return Wei(row[8 + tranche][0]), int(row[8 + tranche][1])
+
     # Writes
 
     async def stake(self, sender: Sender, amount: Wei) -> TxReceipt:

@@ -8,6 +8,7 @@ from web3.types import LogReceipt
 
 from cuckoo.chain.artifact import load_artifact
 from cuckoo.chain.rpc import ChainClient, on_chain
+from cuckoo.domain.identifiers import Address
 from cuckoo.domain.keccak import keccak256
 
 
@@ -35,14 +36,21 @@ class StakingEvents:
         self._client = client
         abi = load_artifact("Staking").abi
         contract = client.web3.eth.contract(on_chain(client.network.staking), abi=abi)
-        self._decoders = {
-            _topic(entry): getattr(contract.events, entry["name"])() for entry in abi if entry["type"] == "event"
-        }
+        self._names = {_topic(entry): entry["name"] for entry in abi if entry["type"] == "event"}
+        self._decoders = {topic: getattr(contract.events, name)() for topic, name in self._names.items()}
 
     async def read(self, first_block: int, last_block: int) -> list[Event]:
         """Read all events within blocks, both included, in the order of the chain."""
         logs = await self._client.logs([self._client.network.staking], first_block, last_block)
         return self.decode(logs)
+
+    async def of_staker(self, staker: Address, last_block: int) -> list[Event]:
+        """Read all votes, unvotes, revotes, releases and claims of a staker, in the order of the chain."""
+        names = ("Voted", "Unvoted", "Revoted", "Released", "Claimed")
+        kinds = ["0x" + topic.hex() for topic, name in self._names.items() if name in names]
+        topics = [kinds, None, None, "0x" + staker[2:].lower().rjust(64, "0")]
+        network = self._client.network
+        return self.decode(await self._client.logs([network.staking], network.deploy_block, last_block, topics))
 
     def decode(self, logs: Sequence[LogReceipt]) -> list[Event]:
         """Decode logs; those of other contracts and unknown events are left out."""

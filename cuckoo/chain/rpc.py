@@ -190,15 +190,27 @@ class ChainClient:
         """Read the native coin of an account, in wei."""
         return int(await self.run(lambda web3: web3.eth.get_balance(on_chain(account), block)))
 
-    async def logs(self, addresses: Sequence[Address], first_block: int, last_block: int) -> list[LogReceipt]:
-        """Read all logs of contracts within blocks, both included; the range is halved when a node refuses it."""
+    async def logs(
+        self,
+        addresses: Sequence[Address],
+        first_block: int,
+        last_block: int,
+        topics: Sequence[str | list[str] | None] = (),
+    ) -> list[LogReceipt]:
+        """Read logs of contracts within blocks, both included; the range is halved when a node refuses it.
+
+        Args:
+            addresses: contracts.
+            first_block, last_block: both included.
+            topics: as ``eth_getLogs`` filters: hex, a list of alternatives, or None for any.
+        """
         spans = [(first_block, last_block)]
         found: list[LogReceipt] = []
         while spans:
             low, high = spans.pop()
             if low > high:
                 continue
-            criteria: Any = {"address": list(addresses), "fromBlock": low, "toBlock": high}
+            criteria: Any = {"address": list(addresses), "fromBlock": low, "toBlock": high, "topics": list(topics)}
             try:
                 found += await self.run(lambda web3, c=criteria: web3.eth.get_logs(c), doing="read logs")  # type: ignore[misc]
             except Web3RPCError:
