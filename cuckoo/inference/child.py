@@ -188,6 +188,8 @@ class Child:
             with contextlib.suppress(TimeoutError):  # its pipe is closed: it is about to end by itself
                 async with asyncio.timeout(_EXIT_S):
                     await process.wait()
+        except FrameInvalid as error:
+            self._words.append(str(error))
         finally:
             if process.returncode is None:  # it hangs, or this task is cancelled: a child must not outlive its keeper
                 process.kill()
@@ -204,8 +206,6 @@ class Child:
                 self._take(for_parent(body))
         except asyncio.IncompleteReadError:
             return
-        except FrameInvalid as error:
-            self._words.append(str(error))
 
     async def _hear(self, errors: asyncio.StreamReader) -> None:
         """Keep the last lines a child wrote to standard error; they explain its death."""
