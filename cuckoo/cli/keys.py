@@ -2,7 +2,7 @@
 
 import click
 
-from cuckoo.cli.options import Place, examples, json_option, key_options, place_options
+from cuckoo.cli.options import Place, examples, json_option, password_option, place_options
 from cuckoo.cli.output import note, print_json, print_table
 from cuckoo.cli.wallet import find_password
 from cuckoo.domain.errors import ConfigError
@@ -15,7 +15,7 @@ def keys() -> None:
 
 @keys.command(epilog=examples("cuckoo keys new alice", "cuckoo keys new rig1 --password-file ~/.cuckoo-password"))
 @click.argument("name")
-@key_options
+@password_option
 @json_option
 @place_options
 def new(place: Place, name: str, *, as_json: bool) -> None:

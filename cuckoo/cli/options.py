@@ -133,33 +133,39 @@ def _general(file: Mapping[str, Any], **flags: Any) -> _General:
     return settings.load(_General, "general", flags=flags, environ=short, file=file)
 
 
+network_option = click.option(
+    "--network",
+    metavar="FILE|NAME",
+    help="Network file, or the name of one in the data folder.  [env: CUCKOO_NETWORK; default: devnet]",
+)
+
+
 def chain_options(command: Command) -> Command:
     """Add --network and --rpc; put it above :func:`place_options`."""
-    command = click.option(
-        "--rpc",
-        multiple=True,
-        metavar="URL",
-        help="RPC endpoint, instead of the network file's; repeat it for more.  [env: CUCKOO_RPC]",
-    )(command)
-    return click.option(
-        "--network",
-        metavar="FILE|NAME",
-        help="Network file, or the name of one in the data folder.  [env: CUCKOO_NETWORK; default: devnet]",
-    )(command)
+    return network_option(
+        click.option(
+            "--rpc",
+            multiple=True,
+            metavar="URL",
+            help="RPC endpoint, instead of the network file's; repeat it for more.  [env: CUCKOO_RPC]",
+        )(command)
+    )
+
+
+password_option = click.option(
+    "--password-file",
+    metavar="FILE",
+    help="File with the keystore's password.  [env: CUCKOO_PASSWORD_FILE, or the password in CUCKOO_PASSWORD]",
+)
 
 
 def key_options(command: Command) -> Command:
     """Add --key and --password-file; put it above :func:`place_options`."""
-    command = click.option(
-        "--password-file",
-        metavar="FILE",
-        help="File with the keystore's password.  [env: CUCKOO_PASSWORD_FILE, or the password in CUCKOO_PASSWORD]",
-    )(command)
     return click.option(
         "--key",
         metavar="KEY",
         help="Name of a key (cuckoo keys list), key file, or env:NAME.  [env: CUCKOO_KEY]",
-    )(command)
+    )(password_option(command))
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

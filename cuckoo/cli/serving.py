@@ -1,0 +1,57 @@
+"""What all commands that run roles share: logging, the event loop, and how roles are opened."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from cuckoo.roles.compose import OpenRole
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def log_options(command: Command) -> Command:
+    """Add --log-level and --log-format."""
+    command = click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+        envvar="CUCKOO_LOG_LEVEL",
+        help="What is worth a line on standard error.  [env: CUCKOO_LOG_LEVEL; default: info]",
+    )(command)
+    return click.option(
+        "--log-format",
+        type=click.Choice(["auto", "console", "json"]),
+        default="auto",
+        envvar="CUCKOO_LOG_FORMAT",
+        help="auto: for people on a terminal, JSON elsewhere.  [env: CUCKOO_LOG_FORMAT; default: auto]",
+    )(command)
+
+
+def serve(roles: Sequence[tuple[str, "OpenRole"]], *, grace_s: float, log_level: str, log_format: Any) -> None:
+    """Run roles until Ctrl-C, SIGTERM or the end of one of them."""
+    from cuckoo.roles.compose import run_roles
+    from cuckoo.runtime.logging import configure_logging
+
+    configure_logging(log_level, log_format)
+    run(run_roles(roles, grace_s=grace_s))
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on uvloop where there is one."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
