@@ -129,3 +129,19 @@ class Roster:
             elif price and price.bit_length() == limits.escrow_bits:
                 found.update((node, Exclusion.ESCROW_TOO_LOW) for node in nodes if free_escrow(node) < price)
         return found
+
+    def count_misfits(self, demand: Demand) -> dict[Exclusion, int]:
+        """Count the nodes whose limits exclude the task, by reason (escrow of the price's bit length may suffice)."""
+        counts: dict[Exclusion, int] = {}
+        for limits, nodes in self._by_limits.items():
+            reason = misfit(limits, demand)
+            if reason is not None:
+                counts[reason] = counts.get(reason, 0) + len(nodes)
+        return counts
+
+    def largest(self) -> tuple[int, int]:
+        """Return the most pixels and the most steps that any node takes; 0 when there is none."""
+        return (
+            max((limits.max_pixels for limits in self._by_limits), default=0),
+            max((limits.max_steps for limits in self._by_limits), default=0),
+        )

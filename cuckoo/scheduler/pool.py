@@ -3,15 +3,13 @@
 import heapq
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
 from cuckoo.scheduler.eligibility import Exclusion, Limits, Roster
 from cuckoo.scheduler.fairness import OddsTally
 from cuckoo.scheduler.fenwick import SumTree
-
-if TYPE_CHECKING:
-    from cuckoo.scheduler.state import Miner, Task
+from cuckoo.scheduler.records import Miner, Task
 
 
 class Queue:
@@ -28,7 +26,7 @@ class Queue:
         """Return how many tasks wait."""
         return len(self._fresh) + len(self._back)
 
-    def __iter__(self) -> "Iterator[Task]":
+    def __iter__(self) -> Iterator[Task]:
         """Yield the tasks in order; the queue must not change meanwhile."""
         if not self._back:
             return iter(self._fresh.values())
@@ -39,7 +37,7 @@ class Queue:
         """Tell whether a task waits."""
         return task_id in self._fresh or task_id in self._back
 
-    def add(self, task: "Task") -> None:
+    def add(self, task: Task) -> None:
         """Put a task at the end or, when it has been tried, back at its place."""
         (self._back if task.attempts else self._fresh)[task.task_id] = task
 
@@ -84,13 +82,13 @@ class Pool:
         self.odds.weigh(node, 0)
         self.active.drop(node)
 
-    def excluded(self, task: "Task", miners: "dict[NodeId, Miner]") -> dict[NodeId, Exclusion]:
+    def excluded(self, task: Task, miners: dict[NodeId, Miner]) -> dict[NodeId, Exclusion]:
         """Return the active nodes that may not win this task, with their reasons.
 
         Nodes that have tried it stay out as long as one that can do it has not: it may be busy now, and is waited for.
         """
 
-        def free_escrow(node: NodeId) -> int:
+        def free_escrow(node: NodeId) -> Wei:
             return miners[node].free_escrow_wei
 
         found = self.active.misfits(task.demand, free_escrow)

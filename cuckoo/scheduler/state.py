@@ -1,19 +1,19 @@
 """What the scheduler knows. Only ``transition`` changes it; everybody may read it."""
 
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
-from cuckoo.scheduler.decisions import AttemptFailure
-from cuckoo.scheduler.drawlog import DrawLog
 from cuckoo.scheduler.eligibility import Exclusion, limits_of, misfit
 from cuckoo.scheduler.estimate import Estimator, Eta
-from cuckoo.scheduler.events import Capability, Demand
+from cuckoo.scheduler.events import Demand
 from cuckoo.scheduler.fairness import Share, shares
-from cuckoo.scheduler.health import Health
 from cuckoo.scheduler.pool import Pool
+
+if TYPE_CHECKING:
+    from cuckoo.scheduler.drawlog import DrawLog
+    from cuckoo.scheduler.records import Attempt, Miner, Task
 
 
 class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,94 +34,12 @@ class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True):
     deadline_max_s: float = 7_200.0
 
 
-@dataclass(slots=True, eq=False)
-class Attempt:
-    """One try of a task on one miner.
-
-    Attributes:
-        waiting: prefetched, and as far as is known not begun: its silence means nothing.
-        started_at: when it began, or was assigned.
-        heard_at: last sign of life of this attempt.
-        failed: it brought no result so far; a late one may still count.
-        over: no result of it is taken any more.
-    """
-
-    task: "Task"
-    number: int
-    node: NodeId
-    slot: int
-    sequence: int
-    deadline: int
-    waiting: bool
-    started_at: float
-    heard_at: float
-    step: int = 0
-    steps: int = 0
-    failed: bool = False
-    over: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Task:
-    """An open task. It waits in a queue, or its last attempt runs.
-
-    Attributes:
-        arrival: rises in order of acceptance.
-        attempts: how many were assigned.
-        tried: nodes that got one.
-        last: the only attempt whose result may count; None before the first, and when that one is over.
-    """
-
-    task_id: TaskId
-    demand: Demand
-    arrival: int
-    attempts: int = 0
-    tried: set[NodeId] = field(default_factory=set)
-    failures: list[AttemptFailure] = field(default_factory=list)
-    last: Attempt | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Miner:
-    """A node as the coordinator knows it; kept after it signed out, for its health and its sequence.
-
-    Attributes:
-        sequence: the highest sequence number used for it.
-        parked: models of each slot whose poll waits, by slot.
-        attempts: those that run or wait on it, in order of assignment.
-        escrow_wei: ring-fenced and not promised, without what is in flight.
-        in_flight_wei: prices of its attempts.
-        active: models for which it stands in a tree.
-        watched: a timer looks at its silence.
-    """
-
-    node: NodeId
-    signed_in: bool = False
-    weight_wei: Wei = Wei(0)
-    running_slots: int = 1
-    capabilities: dict[ModelDigest, Capability] = field(default_factory=dict)
-    sequence: int = 0
-    escrow_wei: Wei = Wei(0)
-    in_flight_wei: Wei = Wei(0)
-    health: Health = field(default_factory=Health)
-    parked: dict[int, tuple[ModelDigest, ...]] = field(default_factory=dict)
-    attempts: list[Attempt] = field(default_factory=list)
-    active: set[ModelDigest] = field(default_factory=set)
-    seen_at: float = 0.0
-    watched: bool = False
-
-    @property
-    def free_escrow_wei(self) -> Wei:
-        """What its escrow leaves for one more attempt."""
-        return Wei(self.escrow_wei - self.in_flight_wei)
-
-
 class Prospects(msgspec.Struct, frozen=True):
     """Who could do a task, busy ones included.
 
     Attributes:
         capable: how many signed-in miners can.
-        left_out: how many that serve the model can not, by reason.
+        left_out: how many others that serve the model can not, by reason.
         max_pixels, max_steps: the most that any of those that serve the model takes; 0 when none does.
     """
 
@@ -186,32 +104,25 @@ class State:
         capability = miner.capabilities.get(demand.model)
         if capability is None:
             return Exclusion.MODEL_NOT_LOADED
-        if not miner.weight_wei:
-            return Exclusion.NO_WEIGHT
-        if miner.health.left_out:
-            return Exclusion.UNHEALTHY
         reason = misfit(limits_of(capability, miner.free_escrow_wei), demand)
-        if reason is None and demand.price_wei > max(0, miner.free_escrow_wei):
-            return Exclusion.ESCROW_TOO_LOW
-        if reason is None and demand.model not in miner.active:
-            return idle_reason(miner, demand.model)
+        if not miner.weight_wei:
+            reason = Exclusion.NO_WEIGHT
+        elif miner.health.left_out:
+            reason = Exclusion.UNHEALTHY
+        elif reason is None and demand.price_wei > max(0, miner.free_escrow_wei):
+            reason = Exclusion.ESCROW_TOO_LOW
+        elif reason is None and demand.model not in miner.active:
+            reason = miner.why_inactive
         return reason
 
     def prospects(self, demand: Demand) -> Prospects:
         """Count who could do a task, so that an impossible one is refused at once with the limit it breaks."""
-        capable, left_out, max_pixels, max_steps = 0, dict[Exclusion, int](), 0, 0
-        for miner in self.miners.values():
-            if not miner.signed_in or demand.model not in miner.capabilities:
-                continue
-            reason = self.why_not(miner.node, demand)
-            if reason in (None, Exclusion.NO_POLL, Exclusion.SLOTS_TAKEN):
-                capable += 1
-            elif reason is not None:
-                left_out[reason] = left_out.get(reason, 0) + 1
-            capability = miner.capabilities[demand.model]
-            max_pixels = max(max_pixels, capability.max_pixels)
-            max_steps = max(max_steps, capability.max_steps)
-        return Prospects(capable, left_out, max_pixels, max_steps)
+        if demand.model not in self.pools:
+            return Prospects(0, {}, 0, 0)
+        capable = self.pools[demand.model].capable
+        left_out = capable.count_misfits(demand)
+        max_pixels, max_steps = capable.largest()
+        return Prospects(len(capable) - sum(left_out.values()), left_out, max_pixels, max_steps)
 
     def position(self, task_id: TaskId) -> int | None:
         """Return how many tasks of the model wait before this one; None when it does not wait."""
@@ -249,10 +160,3 @@ class State:
         running = sum(attempt.task.demand.model == demand.model for m in serving for attempt in m.attempts)
         ahead = ((position or 0) + max(0.0, running - slots / 2)) / slots
         return Eta(own.p50_s * (1 + ahead), own.p90_s * (1 + ahead))
-
-
-def idle_reason(miner: Miner, model: ModelDigest) -> Exclusion:
-    """Return why a signed-in miner that serves ``model`` has no free slot for it."""
-    if miner.parked:
-        return Exclusion.MODEL_NOT_LOADED
-    return Exclusion.SLOTS_TAKEN if len(miner.attempts) >= miner.running_slots else Exclusion.NO_POLL
