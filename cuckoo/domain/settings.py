@@ -27,10 +27,16 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator of a miner may set. Times in seconds."""
+    """What an operator of a miner may set. Times in seconds.
+
+    ``threads``: CPU threads of a worker on the CPU, 0 shares the cores among this miner's; where several miners run on
+    one host, give each its part. ``preview_every``: denoising steps between two previews, 0 for none.
+    """
 
     devices: tuple[str, ...] = ("auto",)
     models: tuple[str, ...] = ("emoji-64",)
+    threads: int = 0
+    preview_every: int = 0
     grace_s: float = 15.0
     progress_s: float = 5.0
 

@@ -3,12 +3,14 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 
 import msgspec
 import structlog
 
+from cuckoo.domain.network import Network
+from cuckoo.roles.chain import Chain, open_chain
 from cuckoo.runtime.service import Service
 from cuckoo.runtime.supervisor import supervise
 
@@ -46,6 +48,40 @@ async def run_roles(
                 log.info("stopped while starting")
                 return
         await supervise(services, grace_s=grace_s, stop=stop)
+
+
+async def run_on_chain(
+    network: Network,
+    rpc_urls: Sequence[str],
+    roles: Sequence[tuple[str, Callable[[Chain], AbstractAsyncContextManager[Sequence[Service]]]]],
+    *,
+    grace_s: float,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run roles that share one chain client and one registry view; otherwise as :func:`run_roles`.
+
+    Args:
+        network: which chain and contracts.
+        rpc_urls: used instead of the network's own when given.
+        roles: name and opener of each; the opener gets the connected chain.
+        grace_s: how long a drain may take.
+        stop: set it to stop as by SIGTERM.
+
+    Raises:
+        ChainUnreachable: no endpoint answers.
+        ConfigError: another chain is served, or a role can not run as it is set up.
+    """
+    connected: list[Chain] = []
+
+    @asynccontextmanager
+    async def open_shared() -> AsyncIterator[Sequence[Service]]:
+        async with open_chain(network, rpc_urls) as chain:
+            connected.append(chain)
+            yield chain.services
+
+    shared: tuple[str, OpenRole] = ("chain", open_shared)
+    own: list[tuple[str, OpenRole]] = [(name, lambda o=open_role: o(connected[0])) for name, open_role in roles]  # type: ignore[misc]
+    await run_roles([shared, *own], grace_s=grace_s, stop=stop)
 
 
 @contextmanager
