@@ -80,12 +80,12 @@ class InvalidField(PeerFault):
     code = "invalid_field"
     http_status = 422
 
-    def __init__(self, field: str, value: object, limit: str) -> None:
-        """Name the field, the value that was given, and the limit it breaks."""
+    def __init__(self, field: str, value: object, limit: str, *, message: str = "") -> None:
+        """Name the field, the value that was given, and the limit it breaks; ``message``: as the other side put it."""
         shown = repr(value)
         if len(shown) > 80:
             shown = f"{shown[:77]}..."
-        super().__init__(f"{field}: {shown} is refused: {limit}")
+        super().__init__(message or f"{field}: {shown} is refused: {limit}")
         self.field = field
         self.value = shown
         self.limit = limit
