@@ -1,6 +1,6 @@
 """An app's calls to its coordinator: submit, watch, fetch."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Self, TypeVar
 
 import aiohttp
@@ -42,11 +42,11 @@ class AppClient:
 
     async def task(self, task_id: TaskId) -> TaskView:
         """Read a task."""
-        return await self._get(routes.GET_TASK, TaskView, task=task_id)
+        return await self._get(routes.GET_TASK, TaskView, path={"task": task_id})
 
     async def cancel(self, task_id: TaskId) -> TaskView:
         """Cancel a task; one that is over stays as it is."""
-        return await self._get(routes.CANCEL_TASK, TaskView, task=task_id)
+        return await self._get(routes.CANCEL_TASK, TaskView, path={"task": task_id})
 
     async def events(self, task_id: TaskId) -> AsyncIterator[TaskEvent]:
         """Follow a task until it is over."""
@@ -77,7 +77,7 @@ class AppClient:
 
     async def receipt(self, task_id: TaskId) -> ReceiptView:
         """Read who made the pictures, and how."""
-        return await self._get(routes.TASK_RECEIPT, ReceiptView, task=task_id)
+        return await self._get(routes.TASK_RECEIPT, ReceiptView, path={"task": task_id})
 
     async def models(self) -> ModelList:
         """Read which models tasks may name."""
@@ -93,7 +93,7 @@ class AppClient:
 
     async def draws(self, period: int) -> DrawsView:
         """Read the public log of a closed draw period."""
-        return await self._get(routes.GET_DRAWS, DrawsView, period=period)
+        return await self._get(routes.GET_DRAWS, DrawsView, path={"period": period})
 
     async def _get(
         self,
@@ -102,9 +102,9 @@ class AppClient:
         *,
         body: msgspec.Struct | None = None,
         headers: dict[str, str] | None = None,
-        **path: object,
+        path: Mapping[str, object] | None = None,
     ) -> T:
-        answer = await self._http.call(route, reply, body=body, token=self._key, headers=headers, **path)
+        answer = await self._http.call(route, reply, body=body, token=self._key, headers=headers, path=path)
         if answer is None:
             raise PeerFault(f"{route.name}: the coordinator's answer is empty")
         return answer
@@ -115,10 +115,11 @@ async def _event_data(response: aiohttp.ClientResponse, doing: str) -> AsyncIter
 
     Source: HTML Living Standard, "Interpreting an event stream".
     """
-    pending, data = b"", []
+    pending = b""
+    data: list[bytes] = []
     async for part in response.content.iter_any():
         pending += part
-        if len(pending) + sum(map(len, data)) > EVENT_LIMIT_BYTES:
+        if len(pending) + sum(len(line) for line in data) > EVENT_LIMIT_BYTES:
             raise PeerFault(f"{doing}: an event is longer than {EVENT_LIMIT_BYTES:,} bytes")
         *lines, pending = pending.replace(b"\r\n", b"\n").split(b"\n")
         for line in lines:

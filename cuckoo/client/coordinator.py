@@ -58,8 +58,7 @@ class CoordinatorClient:
                 body=progress,
                 token=token,
                 timeout_s=15.0,
-                task=task_id,
-                attempt=attempt,
+                path={"task": task_id, "attempt": attempt},
             ),
         )
 
@@ -72,14 +71,15 @@ class CoordinatorClient:
                 body=upload,
                 token=token,
                 timeout_s=UPLOAD_TIMEOUT_S,
-                task=task_id,
-                attempt=attempt,
+                path={"task": task_id, "attempt": attempt},
             ),
         )
 
     async def fail(self, token: str, task_id: TaskId, attempt: int, failure: Failure) -> None:
         """Report that an attempt failed."""
-        await self._http.call(routes.FAILURE, Accepted, body=failure, token=token, task=task_id, attempt=attempt)
+        await self._http.call(
+            routes.FAILURE, Accepted, body=failure, token=token, path={"task": task_id, "attempt": attempt}
+        )
 
     async def close(self) -> None:
         """Close its connections."""

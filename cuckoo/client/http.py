@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Mapping
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -119,7 +120,7 @@ class Http:
         token: str = "",
         timeout_s: float = 60.0,
         headers: dict[str, str] | None = None,
-        **path: object,
+        path: Mapping[str, object] | None = None,
     ) -> T | None:
         """Call a route.
 
@@ -130,7 +131,7 @@ class Http:
             token: bearer token, or "".
             timeout_s: for the whole call.
             headers: more headers.
-            path: what stands in braces in the route's path.
+            path: values for what stands in braces in the route's path.
 
         Returns:
             The reply; None when the answer has no content (204).
@@ -144,7 +145,12 @@ class Http:
         if payload is not None:
             sent["Content-Type"] = "application/msgpack" if route.binary else "application/json"
         answer, status = await self.raw(
-            route.method, route.path.format(**path), payload=payload, token=token, timeout_s=timeout_s, headers=sent
+            route.method,
+            route.path.format(**(path or {})),
+            payload=payload,
+            token=token,
+            timeout_s=timeout_s,
+            headers=sent,
         )
         if status == 204:
             return None
