@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from cuckoo.chain.contracts import TokenContract
-from cuckoo.chain.devnet import find_anvil, running_devnet
 from cuckoo.chain.deployment import read_network
+from cuckoo.chain.devnet import find_anvil, running_devnet
 from cuckoo.chain.reverts import Reverted
 from cuckoo.chain.rpc import ChainClient
 from cuckoo.chain.seedblocks import seed_block
@@ -66,9 +66,11 @@ async def test_revert__custom_error__is_named_with_arguments(chain):
 
 async def test_parameters__as_deployed__are_the_devnets(chain):
     read = await chain.client.run(
-        lambda web3: web3.eth.contract(chain.client.network.staking, abi=chain.staking._contract.abi)
-        .functions.parameters()
-        .call(),
+        lambda web3: (
+            web3.eth.contract(chain.client.network.staking, abi=chain.staking._contract.abi)
+            .functions.parameters()
+            .call()
+        ),
     )
     assert tuple(read) == msgspec.structs.astuple(DEVNET)
 
