@@ -46,7 +46,7 @@ async def test_register__operator_has_a_node__asks_for_a_new_key(chain):
 
 
 async def test_life__register_vote_unvote_release_withdraw__money_comes_back(chain):
-    owner, operator, node_id = await _miner(chain)
+    _, operator, node_id = await _miner(chain)
     node = await chain.staking.node(node_id)
     assert node.eligible
     assert node.weight_wei == 20_000 * CAI
