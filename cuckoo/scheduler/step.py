@@ -39,6 +39,7 @@ class Step:
         self.now = state.now
         self.decisions: list[Decision] = []
         self._touched: dict[ModelDigest, None] = {}
+        self._escrow_freed = False
 
     def finish(self) -> list[Decision]:
         """Draw for every task that can be drawn for, and return all decisions."""
@@ -46,6 +47,8 @@ class Step:
         if log is None:
             return self.decisions
         self._dispatch(log)
+        while self._escrow_freed:
+            self._dispatch(log)
         rows = log.take()
         if rows:
             first = log.rows - len(rows)
@@ -124,7 +127,9 @@ class Step:
     def set_escrow(self, miner: Miner, escrow_wei: int, in_flight_wei: int) -> None:
         """Change what a miner's escrow holds and what is in flight."""
         if (escrow_wei, in_flight_wei) != (miner.escrow_wei, miner.in_flight_wei):
+            before = miner.free_escrow_wei
             miner.escrow_wei, miner.in_flight_wei = Wei(escrow_wei), Wei(in_flight_wei)
+            self._escrow_freed |= miner.free_escrow_wei > before
             self.enrol(miner)
             self.activate(miner, Exclusion.NO_POLL)
 
@@ -212,6 +217,7 @@ class Step:
     # Draws
 
     def _dispatch(self, log: DrawLog) -> None:
+        self._escrow_freed = False
         pools = [pool for model in self._touched if (pool := self.state.pools.get(model)) and pool.queue]
         if not any(pool.tree.total for pool in pools):
             return

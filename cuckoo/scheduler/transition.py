@@ -7,7 +7,8 @@
   commit fails, the role stops and rebuilds the state from the store.
 * A start: a fresh ``State``, ``TaskRestored`` for every open task in order of acceptance, each followed by its
   ``AttemptRestored`` in rising order, then ``PeriodStarted`` under a new seed tip. Miners sign in again by themselves;
-  attempts of those that do not within the silence limit are lost and tried again.
+  attempts of those that do not within the silence limit are lost and tried again. An attempt whose deadline passed in
+  the meantime gets as long for its result to arrive.
 * A miner: ``MinerSignedIn``, then ``MinerParked`` for each waiting poll. ``AssignTask`` uses up the parked slot it
   names; a poll that ends otherwise is a ``MinerUnparked``. Events about sessions, slots, tasks or attempts that are
   no longer there are without effect, so that the caller need not know who was faster.
@@ -18,10 +19,12 @@
 """
 
 import heapq
+import math
 from collections.abc import Callable
 from typing import Any
 
 from cuckoo.domain.amounts import Wei
+from cuckoo.domain.identifiers import NodeId
 from cuckoo.scheduler.decisions import (
     AttemptFailure,
     CancelAttempt,
@@ -89,7 +92,7 @@ def _period_started(step: Step, event: PeriodStarted) -> None:
     for model in sorted(state.pools):
         tree = state.pools[model].tree
         for node, weight in tree if tree.total else ():
-            state.log.append(ParkRow(state.miners[node].node, state.log.model_index(model), weight))
+            state.log.append(ParkRow(NodeId(node), state.log.model_index(model), weight))
         step.touch(model)
 
 
@@ -138,7 +141,7 @@ def _attempt_restored(step: Step, event: AttemptRestored) -> None:
         node=event.node,
         slot=0,
         sequence=event.sequence,
-        deadline=event.deadline,
+        deadline=max(event.deadline, math.ceil(step.now + step.state.settings.silence_s)),
         waiting=False,
         started_at=event.assigned_at,
         heard_at=step.now,
@@ -288,7 +291,7 @@ def _attempt_failed(step: Step, event: AttemptFailed) -> None:
 # Time
 
 
-def _ticked(step: Step, event: Ticked) -> None:
+def _ticked(step: Step, _: Ticked) -> None:
     state = step.state
     while state.timers and state.timers[0][0] < step.now:
         what = heapq.heappop(state.timers)[2]
