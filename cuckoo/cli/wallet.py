@@ -1,6 +1,7 @@
 """From --key and --password-file to a private key, asking for a password where somebody is there to answer."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 
 from cuckoo.cli.options import Place
 from cuckoo.domain.errors import ConfigError
+from cuckoo.domain.identifiers import Address
 
 
 def find_key(place: Place, reference: str = "", *, purpose: str, raw_allowed: bool) -> bytes:
@@ -74,3 +76,28 @@ def _first_line(path: Path) -> str:
         return path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"read password file {path}: {error}") from None
+
+
+def find_address(place: Place, who: str = "") -> Address:
+    """Return an address without asking for a password.
+
+    Args:
+        place: where keys lie, and the shared flags.
+        who: an address, or what --key takes; empty for --key, or the only key there is.
+
+    Raises:
+        ConfigError: it is no address, and no key that shows its address.
+    """
+    from cuckoo.chain.keystore import list_keys
+    from cuckoo.protocol.signing import Signer, checksummed
+
+    who = who or place.key or _only_key(place, "the wallet")
+    if re.fullmatch(r"0x[0-9a-fA-F]{40}", who):
+        address = checksummed(bytes.fromhex(who[2:]))
+        if who[2:] not in (address[2:], who[2:].lower(), who[2:].upper()):
+            raise ConfigError(f"read address {who}: its checksum is wrong, a letter was mistyped; copy it again")
+        return address
+    for key in list_keys(place.keys_dir) + list_keys(Path(who).parent):
+        if who in (key.name, key.path):
+            return key.address
+    return Signer(find_key(place, who, purpose="the wallet", raw_allowed=True)).address

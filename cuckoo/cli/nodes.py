@@ -1,0 +1,315 @@
+"""The commands of ``cuckoo stake`` around nodes: list them, register one, and what its owner may change."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cuckoo.cli.chain import bps_of, confirm, open_registration, show, transact
+from cuckoo.cli.options import (
+    Place,
+    chain_options,
+    examples,
+    json_option,
+    key_options,
+    place_options,
+    yes_option,
+)
+from cuckoo.cli.output import note, print_json, print_table
+from cuckoo.cli.wallet import find_address, find_key
+from cuckoo.domain.amounts import format_cai, parse_cai
+from cuckoo.domain.errors import ConfigError, InvalidField
+from cuckoo.domain.identifiers import NodeId, Role
+from cuckoo.domain.node import Introduction, Node, minimum_own_stake, parse_introduction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cuckoo.services.staking.registration import Registered, Registration
+
+NODE = click.IntRange(1, 2**32 - 1)
+ROLES = click.Choice(["miner", "coordinator"])
+
+
+def introduction_options(command: "Callable[..., Any]") -> "Callable[..., Any]":
+    """Add the fields of an introduction."""
+    for option in (
+        click.option("--link", "links", multiple=True, metavar="URL", help="A page about it; repeat it for more."),
+        click.option("--location", default="", help="Where it stands."),
+        click.option("--url", default="", help="Where it is reached; a coordinator needs one, miners find it there."),
+        click.option("--text", default="", help="A sentence or two about it."),
+        click.option("--name", required=True, help="What people call it."),
+    ):
+        command = option(command)
+    return command
+
+
+operator_option = click.option(
+    "--operator",
+    required=True,
+    metavar="KEY",
+    help="The key that will run the node (as --key): it consents by signature. Not the owner's: it lies on a server.",
+)
+
+
+@click.command(
+    epilog=examples(
+        "cuckoo stake register --role miner --operator rig --name Wren --key alice",
+        "cuckoo stake register --role coordinator --operator server --name Nest --url https://nest.example --key bob",
+    )
+)
+@click.option("--role", required=True, type=ROLES, help="What the node does.")
+@operator_option
+@introduction_options
+@click.option("--amount", default="", help="Own stake in CAI, out of idle stake.  [default: the role's minimum]")
+@click.option("--commission", default="10", show_default=True, help="Percent of the voters' rewards for the owner.")
+@click.option("--max-commission", default="20", show_default=True, help="What the commission can never exceed.")
+@key_options
+@yes_option
+@json_option
+@chain_options
+@place_options
+def register(
+    place: Place,
+    role: str,
+    operator: str,
+    amount: str,
+    commission: str,
+    max_commission: str,
+    *,
+    yes: bool,
+    as_json: bool,
+    **words: Any,
+) -> None:
+    """Register a node with own stake: 20,000 CAI for a miner, 2,000,000 CAI for a coordinator.
+
+    The introduction (name, text, URL, location, links) is published on the chain for everybody to read.
+    """
+    from cuckoo.services.staking.registration import NewNode
+
+    kind = Role[role.upper()]
+    if kind is Role.COORDINATOR and not words["url"]:
+        raise ConfigError("register a coordinator: miners find it by its URL: name it with --url")
+    new = NewNode(
+        role=kind,
+        introduction=Introduction(**words),
+        amount=parse_cai(amount) if amount else minimum_own_stake(kind),
+        commission_bps=bps_of(commission, "--commission"),
+        max_commission_bps=bps_of(max_commission, "--max-commission"),
+    )
+    signer = _operator_of(place, operator)
+    _advise(place, signer.address)
+    confirm(
+        f"Register a {role} with {format_cai(new.amount)} CAI? Its operator {signer.address} is bound to it for ever.",
+        yes=yes,
+    )
+
+    async def run() -> "Registered":
+        async with open_registration(place) as registration:
+            return await registration.register(new, signer)
+
+    registered = asyncio.run(run())
+    show([registered.answer], as_json=as_json, node=registered.node_id, operator=registered.operator)
+    if not as_json:
+        note(f"  start it: cuckoo {role} --key {operator}")
+
+
+def _operator_of(place: Place, reference: str) -> Any:
+    from cuckoo.protocol.signing import Signer
+
+    raw_allowed = place.read_network().is_devnet
+    return Signer(find_key(place, reference, purpose="the operator", raw_allowed=raw_allowed))
+
+
+def _advise(place: Place, operator: str) -> None:
+    if place.key and find_address(place) == operator:
+        note("note: operator and owner are the same key; who takes the server takes the stake. Better two keys.")
+
+
+@click.command("nodes", epilog=examples("cuckoo stake nodes", "cuckoo stake nodes --role coordinator --json"))
+@click.option("--role", type=ROLES, help="Only these.  [default: all]")
+@json_option
+@chain_options
+@place_options
+def list_nodes(place: Place, role: str | None, *, as_json: bool) -> None:
+    """List registered nodes, the heaviest first. Names and texts are the nodes' own words."""
+
+    async def read() -> list[Node]:
+        from cuckoo.roles.chain import open_chain
+
+        async with open_chain(place.read_network(), place.rpc) as chain:
+            kinds = [Role[role.upper()]] if role else list(Role)
+            return [node for kind in kinds for node in chain.registry.nodes(kind)]
+
+    found = sorted(asyncio.run(read()), key=lambda node: (-node.role, -node.weight_wei, node.node_id))
+    if as_json:
+        print_json([_node_json(node) for node in found])
+        return
+    if not found:
+        note("no nodes are registered yet: cuckoo stake register")
+        return
+    rows = [
+        (
+            str(node.node_id),
+            node.role.name.lower(),
+            _introduction(node).name,
+            format_cai(node.weight_wei),
+            format_cai(node.own_active_wei),
+            format_cai(node.votes_active_wei),
+            f"{node.commission_bps / 100:g} %",
+            "in jail" if node.jailed_until else "yes" if node.eligible else "no",
+        )
+        for node in found
+    ]
+    columns = ("node", "role", "name", "weight", "own stake", "votes", "commission", "eligible")
+    print_table(columns, rows, right=("node", "weight", "own stake", "votes", "commission"))
+
+
+def _introduction(node: Node) -> Introduction:
+    try:
+        return parse_introduction(node.introduction)
+    except InvalidField:
+        return Introduction(name="")
+
+
+def _node_json(node: Node) -> dict[str, Any]:
+    words = _introduction(node)
+    return {
+        "node": node.node_id,
+        "role": node.role.name.lower(),
+        "name": words.name,
+        "text": words.text,
+        "url": words.url,
+        "location": words.location,
+        "links": list(words.links),
+        "owner": node.owner,
+        "operator": node.operator,
+        "weight": format_cai(node.weight_wei, grouped=False),
+        "own": format_cai(node.own_active_wei, grouped=False),
+        "votes": format_cai(node.votes_active_wei, grouped=False),
+        "commission_percent": node.commission_bps / 100,
+        "max_commission_percent": node.max_commission_bps / 100,
+        "eligible": node.eligible,
+        "jailed_until": node.jailed_until,
+    }
+
+
+@click.command(epilog=examples("cuckoo stake introduce 3 --name Wren --text 'A laptop in Seoul' --key alice"))
+@click.argument("node", type=NODE)
+@introduction_options
+@key_options
+@json_option
+@chain_options
+@place_options
+def introduce(place: Place, node: int, *, as_json: bool, **words: Any) -> None:
+    """Publish a new introduction of NODE; it replaces the old one as a whole."""
+    introduction = Introduction(**words)
+    _owner_does(place, lambda registration: registration.introduce(NodeId(node), introduction), as_json=as_json)
+
+
+@click.command("rotate-operator", epilog=examples("cuckoo stake rotate-operator 3 --operator rig2 --key alice"))
+@click.argument("node", type=NODE)
+@operator_option
+@key_options
+@yes_option
+@json_option
+@chain_options
+@place_options
+def rotate_operator(place: Place, node: int, operator: str, *, yes: bool, as_json: bool) -> None:
+    """Give NODE a new operator key. The old one can never come back, nor run another node."""
+    signer = _operator_of(place, operator)
+    _advise(place, signer.address)
+    confirm(f"Let {signer.address} run node {node}? The present operator key is retired for ever.", yes=yes)
+    _owner_does(place, lambda registration: registration.rotate_operator(NodeId(node), signer), as_json=as_json)
+
+
+@click.command(epilog=examples("cuckoo stake commission 3 7.5 --key alice"))
+@click.argument("node", type=NODE)
+@click.argument("percent")
+@key_options
+@json_option
+@chain_options
+@place_options
+def commission(place: Place, node: int, percent: str, *, as_json: bool) -> None:
+    """Set the commission of NODE to PERCENT: lower at once, higher after the notice that voters get."""
+    bps = bps_of(percent, "PERCENT")
+    _owner_does(place, lambda registration: registration.set_commission(NodeId(node), bps), as_json=as_json)
+
+
+@click.command(epilog=examples("cuckoo stake payee 3 bob --key alice"))
+@click.argument("node", type=NODE)
+@click.argument("who")
+@key_options
+@json_option
+@chain_options
+@place_options
+def payee(place: Place, node: int, who: str, *, as_json: bool) -> None:
+    """Send the income of NODE to WHO, an address or the name of a key."""
+    address = find_address(place, who)
+    _owner_does(place, lambda registration: registration.set_payee(NodeId(node), address), as_json=as_json)
+
+
+@click.command(epilog=examples("cuckoo stake transfer 3 bob --key alice"))
+@click.argument("node", type=NODE)
+@click.argument("who")
+@key_options
+@yes_option
+@json_option
+@chain_options
+@place_options
+def transfer(place: Place, node: int, who: str, *, yes: bool, as_json: bool) -> None:
+    """Offer NODE, with its own stake, to WHO (an address or the name of a key), who takes it with `accept`."""
+    address = find_address(place, who)
+    confirm(f"Offer node {node} with all its own stake to {address}?", yes=yes)
+    _owner_does(place, lambda registration: registration.transfer_owner(NodeId(node), address), as_json=as_json)
+
+
+@click.command(epilog=examples("cuckoo stake accept 3 --key bob"))
+@click.argument("node", type=NODE)
+@key_options
+@json_option
+@chain_options
+@place_options
+def accept(place: Place, node: int, *, as_json: bool) -> None:
+    """Take over NODE, which its owner offered."""
+    _owner_does(place, lambda registration: registration.accept_owner(NodeId(node)), as_json=as_json)
+
+
+@click.command(epilog=examples("cuckoo stake unjail 3 --key alice"))
+@click.argument("node", type=NODE)
+@key_options
+@json_option
+@chain_options
+@place_options
+def unjail(place: Place, node: int, *, as_json: bool) -> None:
+    """Bring NODE back after its time in jail. Its owner or operator may."""
+    _owner_does(place, lambda registration: registration.unjail(NodeId(node)), as_json=as_json)
+
+
+@click.command(epilog=examples("cuckoo stake poke 3 --key alice"))
+@click.argument("node", type=NODE)
+@key_options
+@json_option
+@chain_options
+@place_options
+def poke(place: Place, node: int, *, as_json: bool) -> None:
+    """Have NODE settled and weighed anew. Anybody may."""
+    _owner_does(place, lambda registration: registration.poke(NodeId(node)), as_json=as_json)
+
+
+def _owner_does(place: Place, act: "Callable[[Registration], Any]", *, as_json: bool) -> None:
+    show(transact(open_registration, place, act), as_json=as_json)
+
+
+COMMANDS = (
+    list_nodes,
+    register,
+    introduce,
+    commission,
+    rotate_operator,
+    payee,
+    transfer,
+    accept,
+    unjail,
+    poke,
+)

@@ -1,0 +1,220 @@
+"""``cuckoo stake``: what a staker does with its CAI. Commands around nodes of one's own: :mod:`cuckoo.cli.nodes`."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cuckoo.cli import nodes as node_commands
+from cuckoo.cli.chain import open_reader, open_wallet, show, transact
+from cuckoo.cli.options import Place, chain_options, examples, json_option, key_options, place_options
+from cuckoo.cli.output import note, print_json, print_table
+from cuckoo.domain.amounts import format_cai, parse_cai
+from cuckoo.domain.errors import ConfigError
+from cuckoo.domain.identifiers import NodeId
+
+if TYPE_CHECKING:
+    from cuckoo.services.staking.wallet import Portfolio
+
+TRANCHES = ("own", "votes")
+
+
+@click.group(
+    epilog=examples(
+        "cuckoo stake deposit 25000 --key alice",
+        "cuckoo stake register --role miner --operator rig --name Wren --key alice",
+        "cuckoo stake vote 1 5000 --key alice",
+    )
+)
+def stake() -> None:
+    """Stake CAI, register nodes, vote for nodes, and get it all back.
+
+    Deposited stake is idle: it earns nothing and is not at risk. Behind a node it counts, earns, and can be slashed,
+    until it is out again.
+    """
+
+
+for command in node_commands.COMMANDS:
+    stake.add_command(command)
+
+
+@stake.command(epilog=examples("cuckoo stake deposit 20000 --key alice"))
+@click.argument("amount")
+@key_options
+@json_option
+@chain_options
+@place_options
+def deposit(place: Place, amount: str, *, as_json: bool) -> None:
+    """Move AMOUNT of CAI from the wallet into idle stake."""
+    wei = parse_cai(amount)
+    show(transact(open_wallet, place, lambda wallet: wallet.deposit(wei)), as_json=as_json)
+
+
+@stake.command(epilog=examples("cuckoo stake withdraw 2.5 --key alice", "cuckoo stake withdraw --key alice"))
+@click.argument("amount", default="")
+@key_options
+@json_option
+@chain_options
+@place_options
+def withdraw(place: Place, amount: str, *, as_json: bool) -> None:
+    """Move AMOUNT of idle stake back into the wallet; without it, all."""
+    wei = parse_cai(amount) if amount else None
+    show(transact(open_wallet, place, lambda wallet: wallet.withdraw(wei)), as_json=as_json)
+
+
+@stake.command(epilog=examples("cuckoo stake vote 3 5000 --key alice"))
+@click.argument("node", type=click.IntRange(1, 2**32 - 1))
+@click.argument("amount")
+@key_options
+@json_option
+@chain_options
+@place_options
+def vote(place: Place, node: int, amount: str, *, as_json: bool) -> None:
+    """Put AMOUNT of idle stake behind NODE.
+
+    Behind a node of your own it becomes own stake, behind any other a vote. It earns a share of the node's rewards,
+    and loses with it when the node is slashed.
+    """
+    wei = parse_cai(amount)
+    show(transact(open_wallet, place, lambda wallet: wallet.vote(NodeId(node), wei)), as_json=as_json)
+
+
+@stake.command(epilog=examples("cuckoo stake unvote 3 1000 --key alice", "cuckoo stake unvote 3 --all --key alice"))
+@click.argument("node", type=click.IntRange(1, 2**32 - 1))
+@click.argument("amount", default="")
+@click.option("--all", "everything", is_flag=True, help="Take everything out.")
+@key_options
+@json_option
+@chain_options
+@place_options
+def unvote(place: Place, node: int, amount: str, *, everything: bool, as_json: bool) -> None:
+    """Start to take AMOUNT of CAI out of NODE.
+
+    It stops to count at once, can still be slashed, and is free after the unbonding time: cuckoo stake release.
+    """
+    if bool(amount) == everything:
+        raise ConfigError(f"unvote node {node}: say how much, or --all")
+    wei = parse_cai(amount) if amount else None
+    show(transact(open_wallet, place, lambda wallet: wallet.unvote(NodeId(node), wei)), as_json=as_json)
+
+
+@stake.command(epilog=examples("cuckoo stake revote 3 --key alice"))
+@click.argument("node", type=click.IntRange(1, 2**32 - 1))
+@key_options
+@json_option
+@chain_options
+@place_options
+def revote(place: Place, node: int, *, as_json: bool) -> None:
+    """Put stake that is on its way out of NODE to work again."""
+    show(transact(open_wallet, place, lambda wallet: wallet.revote(NodeId(node))), as_json=as_json)
+
+
+@stake.command(epilog=examples("cuckoo stake release --key alice"))
+@key_options
+@json_option
+@chain_options
+@place_options
+def release(place: Place, *, as_json: bool) -> None:
+    """Turn all stake whose unbonding time is over into idle stake. `cuckoo staker` does it by itself."""
+    answers = transact(open_wallet, place, lambda wallet: wallet.release())
+    show(answers, as_json=as_json, nothing="nothing is free yet: cuckoo stake status shows when")
+
+
+@stake.command(epilog=examples("cuckoo stake claim --key alice", "cuckoo stake claim 3 --key alice"))
+@click.argument("node", type=click.IntRange(1, 2**32 - 1), required=False)
+@key_options
+@json_option
+@chain_options
+@place_options
+def claim(place: Place, node: int | None, *, as_json: bool) -> None:
+    """Pay the rewards earned at NODE into the wallet; without it, at all nodes."""
+    which = None if node is None else NodeId(node)
+    answers = transact(open_wallet, place, lambda wallet: wallet.claim(which))
+    show(answers, as_json=as_json, nothing="there are no rewards to claim")
+
+
+@stake.command(epilog=examples("cuckoo stake status alice", "cuckoo stake status alice --json"))
+@click.argument("who", default="")
+@key_options
+@json_option
+@chain_options
+@place_options
+def status(place: Place, who: str, *, as_json: bool) -> None:
+    """Show what WHO has: in the wallet, idle, behind nodes, and on its way out. Needs no password."""
+
+    async def read() -> "Portfolio":
+        async with open_reader(place, who) as wallet:
+            return await wallet.portfolio()
+
+    portfolio = asyncio.run(read())
+    if as_json:
+        print_json(_portfolio_json(portfolio))
+    else:
+        _print_portfolio(portfolio)
+
+
+def _portfolio_json(portfolio: "Portfolio") -> dict[str, Any]:
+    return {
+        "staker": portfolio.staker,
+        "block": portfolio.block,
+        "gas_coin": format_cai(portfolio.native_wei, grouped=False),
+        "wallet": format_cai(portfolio.wallet_wei, grouped=False),
+        "idle": format_cai(portfolio.idle_wei, grouped=False),
+        "stakes": [
+            {
+                "node": item.node.node_id,
+                "role": item.node.role.name.lower(),
+                "tranche": TRANCHES[item.tranche],
+                "active": format_cai(item.active_wei, grouped=False),
+                "rewards": format_cai(item.rewards_wei, grouped=False),
+                "eligible": item.node.eligible,
+            }
+            for item in portfolio.stakes
+        ],
+        "unbonding": [
+            {
+                "node": item.node_id,
+                "tranche": TRANCHES[item.tranche],
+                "amount": format_cai(item.wei, grouped=False),
+                "free_at": item.free_at,
+            }
+            for item in portfolio.unbonding
+        ],
+    }
+
+
+def _print_portfolio(portfolio: "Portfolio") -> None:
+    click.echo(f"{portfolio.staker} at block {portfolio.block:,}")
+    click.echo(f"  in the wallet  {format_cai(portfolio.wallet_wei)} CAI, {portfolio.native_wei / 1e18:.4f} for gas")
+    click.echo(f"  idle stake     {format_cai(portfolio.idle_wei)} CAI")
+    if portfolio.stakes:
+        rows = [
+            (
+                str(item.node.node_id),
+                item.node.role.name.lower(),
+                TRANCHES[item.tranche],
+                format_cai(item.active_wei),
+                format_cai(item.rewards_wei),
+                "yes" if item.node.eligible else "no weight",
+            )
+            for item in portfolio.stakes
+        ]
+        print_table(("node", "role", "as", "CAI", "rewards", "counts"), rows, right=("node", "CAI", "rewards"))
+    if portfolio.unbonding:
+        out = [
+            (str(item.node_id), TRANCHES[item.tranche], format_cai(item.wei), _when(item.free_at, portfolio.time))
+            for item in portfolio.unbonding
+        ]
+        print_table(("on its way out of node", "as", "CAI", "free"), out, right=("on its way out of node", "CAI"))
+    if not portfolio.stakes and not portfolio.unbonding:
+        note("  nothing stands behind a node: cuckoo stake nodes shows whom to vote for")
+
+
+def _when(free_at: int, now: int) -> str:
+    """Say when stake is free, by the chain's clock."""
+    if free_at <= now:
+        return "now: cuckoo stake release"
+    if free_at - now < 3_600:
+        return f"in {free_at - now} s"
+    return f"{datetime.fromtimestamp(free_at, UTC):%Y-%m-%d %H:%M} UTC"
