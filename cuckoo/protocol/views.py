@@ -29,7 +29,7 @@ class TaskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One server-sent event of a task.
 
     Attributes:
-        position: place in the queue from 1, when it waits.
+        position: how many tasks wait before it, when it waits.
         reason: why it waits again, or failed.
         attempt: the attempt whose miner was drawn.
         step, steps: denoising steps done, of all over all pictures.

@@ -19,7 +19,7 @@ from cuckoo.runtime.metrics import CoordinatorMetrics
 from cuckoo.scheduler.events import TaskAccepted, TaskCancelled
 from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
-from cuckoo.services.dispatch.live import LiveTask, assignment_of, task_of
+from cuckoo.services.dispatch.live import LiveTask, assignment_of, queued_event, task_of
 from cuckoo.services.dispatch.requests import parameters_of
 from cuckoo.storage.records import AttemptState, Inserted, NewTask
 from cuckoo.storage.store import Store
@@ -116,7 +116,7 @@ class AppDesk:
         try:
             self._engine.apply(TaskAccepted(now=self._clock.now(), task_id=new_id, demand=task.demand))
         except CuckooError as error:
-            log.error("task accepted but not queued, a restart will", task=new_id, error=str(error))
+            log.warning("task is on disk, a restart will queue it", task=new_id, reason=str(error))
 
     async def get(self, wanted: TaskId) -> TaskView:
         """Show a task; raises NotFound."""
@@ -125,12 +125,12 @@ class AppDesk:
             task = task_of(await self._store.tasks.get(wanted))
             task = self._engine.tasks.get(wanted) or task
         waits = task.status is TaskStatus.QUEUED
-        eta = None if task.status.final else self._engine.state.eta(task.task_id)
+        eta = None if task.status.final else self._engine.state.eta(task.task_id, self._clock.now())
         return task.view(
             self._catalogue.name_of(task.parameters.model_digest),
             position=self._engine.state.position(task.task_id) if waits else None,
-            eta_p50_s=eta and eta.p50_s,
-            eta_p90_s=eta and eta.p90_s,
+            eta_p50_s=eta.p50_s if eta else None,
+            eta_p90_s=eta.p90_s if eta else None,
         )
 
     async def cancel(self, wanted: TaskId) -> TaskView:
@@ -157,7 +157,7 @@ class AppDesk:
 
     def _so_far(self, task: LiveTask) -> list[TaskEvent]:
         if task.status is TaskStatus.QUEUED:
-            return [self._engine.queued_event(task)]
+            return [queued_event(task, self._engine.state.position(task.task_id))]
         last = task.attempts[-1].view()
         events = [TaskEvent(kind=EventKind.DRAWN, task_id=task.task_id, attempt=last, steps=task.steps)]
         if task.step:

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from cuckoo.domain.errors import CuckooError, FatalError, Overloaded, Unavailable
-from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import TaskStatus
 from cuckoo.protocol.eip712 import Hasher
 from cuckoo.protocol.messages import SignedAssignment, encode_binary
@@ -157,15 +157,6 @@ class Engine:
             raise Unavailable("take work in: this coordinator is stopping", RETRY_AFTER_S)
         if self._writing > WRITES_WAITING_MAX:
             raise Overloaded(f"take work in: {self._writing:,} writes wait for the disk", RETRY_AFTER_S)
-
-    def queued_event(self, task: LiveTask) -> TaskEvent:
-        """Return the event that says where in the queue a task stands."""
-        return TaskEvent(
-            kind=EventKind.QUEUED,
-            task_id=task.task_id,
-            position=self.state.position(task.task_id),
-            steps=task.steps,
-        )
 
     def apply(self, event: Event, completion: Completion | None = None) -> list[Decision]:
         """Let the scheduler decide, write the decisions, and let their effects follow the commit.
@@ -401,7 +392,7 @@ class Engine:
         if attempt is not None:
             attempt.state = state
 
-    def _close(self, task_id: str, status: TaskStatus, now: float, reason: str = "") -> None:
+    def _close(self, task_id: TaskId, status: TaskStatus, now: float, reason: str = "") -> None:
         task = self.tasks.get(task_id)
         if task is None:
             return

@@ -7,6 +7,7 @@ from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import TaskParameters, TaskStatus
 from cuckoo.protocol.messages import AttemptView, TaskView, decode_binary
 from cuckoo.protocol.receipts import Assignment
+from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.scheduler.events import Demand, FailureKind
 from cuckoo.storage.records import AttemptState, StoredAttempt, StoredTask
 
@@ -122,7 +123,7 @@ class LiveTask:
 
         Args:
             model: the model's name.
-            position: place in the queue, from 1.
+            position: how many tasks wait before it.
             eta_p50_s, eta_p90_s: seconds until it is done, with even odds and nine in ten.
         """
         done = self.status is TaskStatus.DONE
@@ -163,6 +164,11 @@ def task_of(stored: StoredTask) -> LiveTask:
 def assignment_of(stored: StoredAttempt) -> Assignment:
     """Read the signed assignment of an attempt from the store."""
     return decode_binary(stored.assignment, Assignment)
+
+
+def queued_event(task: LiveTask, position: int | None) -> TaskEvent:
+    """Return the event that says how many tasks wait before this one."""
+    return TaskEvent(kind=EventKind.QUEUED, task_id=task.task_id, position=position, steps=task.steps)
 
 
 class LiveTasks:

@@ -4,10 +4,9 @@ Rows need to be durable before an assignment that signs their head leaves, not b
 wait here for the next draw, or the next tick, and go to the store together.
 """
 
-import msgspec
-
 from cuckoo.scheduler.decisions import AppendLog
 from cuckoo.storage.drawlog import DrawLog
+from cuckoo.storage.logrows import encode_rows
 from cuckoo.storage.records import LogChunk
 from cuckoo.storage.writer import Command
 
@@ -64,13 +63,3 @@ class LogBuffer:
         self._next_draw += self._drawn
         self._first, self._rows, self._drawn = None, [], 0
         return self._draws.append(chunk)
-
-
-def encode_rows(rows: list[bytes]) -> bytes:
-    """Write rows so that they can be told apart again."""
-    return msgspec.msgpack.encode(rows)
-
-
-def decode_rows(data: bytes) -> list[bytes]:
-    """Read what ``encode_rows`` wrote."""
-    return msgspec.msgpack.decode(data, type=list[bytes])

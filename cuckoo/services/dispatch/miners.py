@@ -284,7 +284,7 @@ class MinerDesk:
                 "receipt.assignment_hash", receipt.assignment_hash.hex(), f"must be {attempt.assignment_hash.hex()}"
             )
         for field, value in (("receipt.latents_root", receipt.latents_root), *_numbered(receipt.picture_hashes)):
-            if len(value) != 32:  # noqa: PLR2004 - the size of a hash
+            if len(value) != 32:
                 raise InvalidField(field, value.hex(), "must be 32 bytes")
         _check_ranges(upload)
         digest = self._engine.coordinator.hasher.digest(receipt.struct_hash())

@@ -1,12 +1,11 @@
 """The dispatch service: the desks of apps and miners, the passing of time, start and end."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable
 
 import structlog
 
-from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.domain.task import TaskStatus
@@ -17,7 +16,7 @@ from cuckoo.scheduler.state import State
 from cuckoo.services.dispatch.apps import AppDesk
 from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import Coordinator, Engine
-from cuckoo.services.dispatch.live import LiveTasks, read_reason, task_of
+from cuckoo.services.dispatch.live import LiveTasks, queued_event, read_reason, task_of
 from cuckoo.services.dispatch.miners import MinerDesk, Registry
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
@@ -36,6 +35,7 @@ class Dispatch:
         miners: what miners may ask for.
         catalogue: the models there are.
         engine: the scheduler's door.
+        metrics: counters.
     """
 
     def __init__(
@@ -48,9 +48,7 @@ class Dispatch:
         models: Iterable[ModelInfo],
         settings: CoordinatorSettings,
         clock: Clock,
-        metrics: CoordinatorMetrics,
         end_session: Callable[[NodeId, str], None],
-        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Take what dispatch works with; call ``recover`` before anything else.
 
@@ -62,15 +60,14 @@ class Dispatch:
             models: those that this installation knows; the first is the default.
             settings: limits that the operator set.
             clock: time.
-            metrics: counters.
             end_session: closes a silent miner's session; told why.
-            random_bytes: source of task ids, salts and missing seeds.
         """
 
         def end(node: NodeId, reason: str) -> None:
             self.miners.forget(node)
             end_session(node, reason)
 
+        self.metrics = metrics = CoordinatorMetrics()
         self.catalogue = Catalogue(models)
         self.engine = Engine(state, store, coordinator, tasks=LiveTasks(), end_session=end, metrics=metrics)
         self.apps = AppDesk(
@@ -80,7 +77,6 @@ class Dispatch:
             queue_limit=settings.queue_limit,
             clock=clock,
             metrics=metrics,
-            random_bytes=random_bytes,
         )
         self.miners = MinerDesk(
             self.engine,
@@ -93,7 +89,7 @@ class Dispatch:
         )
         self._store = store
         self._clock = clock
-        self._metrics = metrics
+        self._positions: dict[TaskId, int] = {}
         self._written_odds: dict[NodeId, tuple[float, float]] = {}
 
     async def recover(self) -> None:
@@ -147,14 +143,25 @@ class Dispatch:
         self.engine.apply(Ticked(now=now))
         self.engine.flush_log()
         self.miners.follow_weights()
-        for watched in self.engine.watchers:
-            task = self.engine.tasks.get(watched)
-            if task is not None and task.status is TaskStatus.QUEUED:
-                self.engine.watchers.publish(self.engine.queued_event(task))
+        self._tell_positions()
         tasks = self.engine.tasks
-        self._metrics.queued.set(tasks.queued)
-        self._metrics.running.set(tasks.running)
-        self._metrics.parked.set(len(self.engine.parking))
+        self.metrics.queued.set(tasks.queued)
+        self.metrics.running.set(tasks.running)
+        self.metrics.parked.set(len(self.engine.parking))
+
+    def _tell_positions(self) -> None:
+        """Tell those who watch a waiting task how far it has come."""
+        watched = [self.engine.tasks.get(task_id) for task_id in self.engine.watchers]
+        waiting = {task.task_id: task for task in watched if task and task.status is TaskStatus.QUEUED}
+        positions: dict[TaskId, int] = {}
+        for model in {task.parameters.model_digest for task in waiting.values()}:
+            for position, queued in enumerate(self.engine.state.pool(model).queue):
+                if queued.task_id in waiting:
+                    positions[queued.task_id] = position
+        for task_id, position in positions.items():
+            if self._positions.get(task_id) != position:
+                self.engine.watchers.publish(queued_event(waiting[task_id], position))
+        self._positions = positions
 
     async def drain(self) -> None:
         """Take no new tasks and give no more out; wait until what runs has come back."""
