@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import structlog
 
-from cuckoo.domain.errors import InvalidField, Overloaded, PeerFault, TransientError
+from cuckoo.domain.errors import Conflict, InvalidField, NotFound, PeerFault, TransientError
 from cuckoo.domain.identifiers import ModelDigest, NodeId
 from cuckoo.domain.task import validate
 from cuckoo.inference.messages import Finished
@@ -109,19 +109,21 @@ class Attempt:
         receipts: ReceiptStore,
         connection_of: Callable[[NodeId], Connection | None],
         worker_died: Callable[[], Awaitable[None]],
+        delayed: Callable[[], None],
         clock: Clock,
         options: MiningOptions,
     ) -> None:
         """Take a checked assignment.
 
         ``connection_of`` finds the coordinator again after it has moved; ``worker_died`` is awaited before such an
-        attempt is given back.
+        attempt is given back; ``delayed`` is called when the result has to wait for its coordinator.
         """
         self.assignment = assignment
         self.assignment_hash = assignment_hash
         self._first_connection = connection
         self._connection_of = connection_of
         self._worker_died = worker_died
+        self._delayed = delayed
         self._miner = miner
         self._pool = pool
         self._receipts = receipts
@@ -156,7 +158,7 @@ class Attempt:
                 return
             receipt = self._sign(finished)
             stored = await asyncio.shield(asyncio.ensure_future(self._receipts.record(receipt)))
-            await deliver(stored, self._receipts, self._connection_of, self._clock)
+            await deliver(stored, self._receipts, self._connection_of, self._clock, on_delay=self._delayed)
         finally:
             reporter.cancel()
             await asyncio.wait({reporter})
@@ -214,15 +216,15 @@ class Attempt:
                 self._pool.cancel(self._job_id)
             try:
                 reply = await self._connection.progress(self.assignment.task_id, self.assignment.attempt, self._latest)
-            except (TransientError, Overloaded) as error:
+            except (NotFound, Conflict) as fault:
+                self._log.info("attempt is not wanted any more", reason=str(fault))
+                self._stop()
+                return
+            except (TransientError, PeerFault) as error:
                 self._log.debug("progress not sent", reason=str(error))
                 await self._clock.sleep(backoff_s(failures, cap_s=self._options.progress_s, draw=random.random))
                 failures += 1
                 continue
-            except PeerFault as fault:
-                self._log.info("attempt is not wanted any more", reason=str(fault))
-                self._stop()
-                return
             failures = 0
             if reply.cancelled:
                 self._stop()

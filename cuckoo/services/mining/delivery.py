@@ -5,7 +5,17 @@ from collections.abc import Callable
 
 import structlog
 
-from cuckoo.domain.errors import Overloaded, PeerFault, TransientError
+from cuckoo.domain.errors import (
+    BodyTooLarge,
+    Conflict,
+    InvalidField,
+    NotFound,
+    Overloaded,
+    PeerFault,
+    SignatureInvalid,
+    TransientError,
+    UnknownVersion,
+)
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.messages import ResultUpload, decode_binary, encode_json
 from cuckoo.runtime.clock import Clock
@@ -16,12 +26,21 @@ from cuckoo.storage.records import ReceiptState, StoredReceipt
 
 log = structlog.get_logger(__name__)
 
+REFUSALS = (BodyTooLarge, Conflict, InvalidField, NotFound, SignatureInvalid, UnknownVersion)
+"""Answers that are about the result itself. Any other, such as that of a proxy in between, is tried again."""
+
+
+def _nothing() -> None:
+    return None
+
 
 async def deliver(
     stored: StoredReceipt,
     receipts: ReceiptStore,
     connection_of: Callable[[NodeId], Connection | None],
     clock: Clock,
+    *,
+    on_delay: Callable[[], None] = _nothing,
 ) -> None:
     """Upload a result until the coordinator accepts or refuses it, and store its answer.
 
@@ -30,6 +49,7 @@ async def deliver(
         receipts: where its upload lies.
         connection_of: the present connection to a coordinator, None while the chain names none.
         clock: time.
+        on_delay: called when a try came to nothing.
     """
     if stored.state is not ReceiptState.SIGNED:
         return
@@ -43,14 +63,14 @@ async def deliver(
             connection.in_use += 1
             try:
                 reply = await connection.submit(stored.task_id, stored.attempt, upload)
-            except Overloaded as fault:
-                wait_s = min(max(fault.retry_after_s, wait_s), BACKOFF_CAP_S)
-            except TransientError as error:
-                bound.info("result not delivered yet", reason=str(error), again_in_s=round(wait_s, 2))
-            except PeerFault as fault:
+            except REFUSALS as fault:
                 bound.warning("result refused", reason=str(fault))
                 await receipts.settle(stored.assignment_hash, accepted=False, reply=str(fault).encode())
                 return
+            except (TransientError, PeerFault) as error:
+                if isinstance(error, Overloaded):
+                    wait_s = min(max(error.retry_after_s, wait_s), BACKOFF_CAP_S)
+                bound.info("result not delivered yet", reason=str(error), again_in_s=round(wait_s, 2))
             else:
                 bound.info("result accepted")
                 await receipts.settle(stored.assignment_hash, accepted=True, reply=encode_json(reply))
@@ -58,4 +78,5 @@ async def deliver(
             finally:
                 connection.in_use -= 1
         tries += 1
+        on_delay()
         await clock.sleep(wait_s)

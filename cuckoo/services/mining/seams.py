@@ -1,7 +1,7 @@
 """What mining needs from other floors, as narrow as it uses them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,16 +41,14 @@ class MiningOptions:
     """How a miner works. Times in seconds.
 
     Attributes:
+        draw_period_s: coordinators are drawn anew in each of the network's draw periods.
         progress_s: longest silence about an attempt that it has.
         preview_every: denoising steps between two previews; 0 for none.
-        draw_period_s: coordinators are drawn anew in each of the network's draw periods.
-        idle_s: they are drawn anew after this long without work, too.
     """
 
     draw_period_s: int
     progress_s: float = 5.0
     preview_every: int = 0
-    idle_s: float = 60.0
 
 
 class Pool(Protocol):
@@ -120,7 +118,3 @@ class CoordinatorLink(Protocol):
 
     async def close(self) -> None:
         """Close its connections."""
-
-
-Choose = Callable[[Sequence[tuple[NodeId, int]], int], Sequence[NodeId]]
-"""Draw up to so many coordinators by weight, from (node, weight in wei)."""

@@ -12,11 +12,12 @@ from cuckoo.domain.node import Node
 from cuckoo.inference.pool import LoadedModel
 from cuckoo.protocol.messages import Failure, ModelOffer, SignedAssignment
 from cuckoo.runtime.clock import Clock
+from cuckoo.scheduler.miner_choice import CoordinatorChoice, CoordinatorOffer
 from cuckoo.services.mining.attempt import Attempt, FailureKind, check_signature, refusal
 from cuckoo.services.mining.connection import Connection
 from cuckoo.services.mining.coordinators import Coordinator, callable_coordinators
 from cuckoo.services.mining.delivery import deliver
-from cuckoo.services.mining.seams import Choose, CoordinatorLink, Miner, MiningOptions, Pool, ReceiptStore
+from cuckoo.services.mining.seams import CoordinatorLink, Miner, MiningOptions, Pool, ReceiptStore
 from cuckoo.services.mining.slots import Slots
 from cuckoo.services.mining.waiting import wait_for
 
@@ -42,7 +43,7 @@ class Mining:
         receipts: ReceiptStore,
         coordinators: Callable[[], Sequence[Node]],
         connect: Callable[[str], CoordinatorLink],
-        choose: Choose,
+        seed: bytes,
         clock: Clock,
         options: MiningOptions,
     ) -> None:
@@ -54,7 +55,7 @@ class Mining:
             receipts: the durable store.
             coordinators: the registered coordinators as the chain shows them now.
             connect: makes the calls to an origin.
-            choose: draws coordinators by weight.
+            seed: 32 random bytes, for the draws of coordinators.
             clock: time.
             options: see there.
         """
@@ -64,15 +65,14 @@ class Mining:
         self._receipts = receipts
         self._coordinators = coordinators
         self._connect = connect
-        self._choose = choose
+        self._seed = seed
         self._clock = clock
         self._options = options
         self._known: dict[NodeId, Coordinator] = {}
         self._connections: dict[NodeId, Connection] = {}
         self._retired: list[Connection] = []
-        self._chosen: list[NodeId] = []
-        self._period = -1
-        self._drawn_at = self._worked_at = clock.monotonic()
+        self._choice = CoordinatorChoice(seed, 1)
+        self._drawn_at = clock.monotonic()
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -85,7 +85,7 @@ class Mining:
     @property
     def chosen(self) -> tuple[NodeId, ...]:
         """The coordinators that slots are offered to now."""
-        return tuple(self._chosen)
+        return self._choice.chosen
 
     # The service.
 
@@ -98,6 +98,7 @@ class Mining:
         log.info("loading models", miner=self._miner.node_id, devices=list(self._pool.devices))
         await self._pool.ready.wait()
         slots = self._slots = Slots(len(self._pool.devices))
+        self._choice = CoordinatorChoice(self._seed, slots.total)
         names = [loaded.model.name for loaded in self._pool.loaded().values()]
         log.info("ready to mine", miner=self._miner.node_id, models=names, slots=slots.total)
         try:
@@ -154,33 +155,37 @@ class Mining:
 
     def _redraw_is_due(self) -> bool:
         if not self._known:
-            return bool(self._chosen)
-        if not self._chosen or any(node not in self._known for node in self._chosen):
-            return True
-        if int(self._clock.now()) // self._options.draw_period_s != self._period:
-            return True
+            return bool(self.chosen)
         now = self._clock.monotonic()
-        if any(self._connections[node].wait_s for node in self._chosen):
-            return now - self._drawn_at >= self._options.progress_s
-        return now - max(self._drawn_at, self._worked_at) >= self._options.idle_s
+        if self.in_flight:
+            self._choice.worked(now)
+        if any(node not in self._known for node in self.chosen) or self._choice.due(self._period, now):
+            return True
+        fails = any(self._connections[node].wait_s for node in self.chosen)
+        return fails and now - self._drawn_at >= self._options.progress_s
+
+    @property
+    def _period(self) -> int:
+        return int(self._clock.now()) // self._options.draw_period_s
 
     async def _redraw(self) -> None:
         """Draw coordinators by weight among those with open tasks, or among all when none is known to have any."""
-        self._period = int(self._clock.now()) // self._options.draw_period_s
-        self._drawn_at = self._clock.monotonic()
-        usable = [connection for connection in self._connections.values() if not connection.wait_s]
+        usable = [self._connections[node] for node in self._known if not self._connections[node].wait_s]
         if len(usable) > 1:
             probes = asyncio.Semaphore(PROBES)
-            await asyncio.gather(*(self._probe(c, probes) for c in usable if not c.in_use))
-            usable = [connection for connection in usable if not connection.wait_s]
-        usable = usable or list(self._connections.values())
-        busy = [connection for connection in usable if connection.open_tasks] or usable
-        weights = [(c.coordinator.node_id, int(c.coordinator.weight_wei)) for c in busy]
-        total = self._slots.total if self._slots else 1
-        chosen = list(self._choose(weights, total)) if weights else []
-        if chosen != self._chosen:
-            log.info("coordinators chosen", chosen=chosen, among=len(usable), with_open_tasks=len(busy))
-            self._chosen = chosen
+            await asyncio.gather(*(self._probe(one, probes) for one in usable if not one.in_use))
+            usable = [one for one in usable if not one.wait_s]
+        usable = usable or [self._connections[node] for node in self._known]
+        offers = [
+            CoordinatorOffer(
+                node=one.coordinator.node_id, weight_wei=one.coordinator.weight_wei, open_tasks=one.open_tasks
+            )
+            for one in usable
+        ]
+        self._drawn_at = self._clock.monotonic()
+        before = self.chosen
+        if self._choice.renew(offers, self._period, self._drawn_at) != before:
+            log.info("coordinators chosen", chosen=list(self.chosen), among=len(offers))
         self._notify()
 
     @staticmethod
@@ -266,15 +271,14 @@ class Mining:
         await asyncio.wait(parked)
 
     def _connection_for(self, slot: int) -> Connection | None:
-        if not self._chosen:
-            return None
-        return self._connections.get(self._chosen[slot % len(self._chosen)])
+        chosen = self.chosen
+        return self._connections.get(chosen[slot % len(chosen)]) if chosen else None
 
     def _take(self, signed: SignedAssignment, slot: int, connection: Connection, group: asyncio.TaskGroup) -> None:
         """Start an attempt, or give it back with the reason; raises PeerFault for what nobody is to answer."""
         assignment = signed.assignment
         assignment_hash = check_signature(signed, connection.coordinator, self._miner)
-        self._worked_at = self._clock.monotonic()
+        self._choice.worked(self._clock.monotonic())
         if assignment_hash in self.in_flight:
             return
         attempt = Attempt(
@@ -286,6 +290,7 @@ class Mining:
             receipts=self._receipts,
             connection_of=self._connections.get,
             worker_died=self._withdraw_unready,
+            delayed=lambda: self._release(assignment_hash),
             clock=self._clock,
             options=self._options,
         )
@@ -302,13 +307,17 @@ class Mining:
             await self._attempt(attempt, connection)
         finally:
             connection.in_use -= 1
-            self._worked_at = self._clock.monotonic()
+            self._choice.worked(self._clock.monotonic())
             del self.in_flight[attempt.assignment_hash]
-            if self._slots is not None:
-                self._slots.release(attempt.assignment_hash)
             if not self.in_flight:
                 self._idle.set()
-            self._notify()
+            self._release(attempt.assignment_hash)
+
+    def _release(self, assignment_hash: bytes) -> None:
+        """Free an attempt's slot: it is over, or its result waits for its coordinator and needs no worker any more."""
+        if self._slots is not None:
+            self._slots.release(assignment_hash)
+        self._notify()
 
     async def _attempt(self, attempt: Attempt, connection: Connection) -> None:
         assignment = attempt.assignment

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from cuckoo.domain.errors import Conflict, CoordinatorUnreachable, Overloaded, WorkerDied
+from cuckoo.domain.errors import Conflict, CoordinatorUnreachable, Overloaded, PeerFault, WorkerDied
 from cuckoo.inference.pool import JobRefused, OutOfMemory, WorkerFault
 from cuckoo.protocol.messages import ProgressReply
 from cuckoo.protocol.signing import Signer, recover
@@ -294,6 +294,29 @@ async def test_result__coordinator_away_and_full__delivered_in_the_end_once(netw
     assert (await network.receipts.get(assignment.struct_hash())).state is ReceiptState.ACCEPTED
 
 
+async def test_result__coordinator_away__its_slot_serves_others_meanwhile(network, another_coordinator):
+    network.coordinator.submit_errors = [CoordinatorUnreachable("reset")] * 1_000
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(network.polled(3), passing_s=1)
+        assert await network.receipts.unsettled()
+
+
+async def test_result__refused_by_something_in_between__sent_again(network):
+    network.coordinator.submit_errors = [PeerFault("HTTP 404")]
+    async with network.running():
+        await network.until(network.polled(2))
+        assignment = network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(lambda: len(network.coordinator.uploads) == 2, passing_s=1)
+        await network.until(network.polled(3))
+    assert (await network.receipts.get(assignment.struct_hash())).state is ReceiptState.ACCEPTED
+
+
 async def test_result__refused__settled_and_not_sent_again(network):
     network.coordinator.submit_errors = [Conflict("fenced")]
     async with network.running():
@@ -373,22 +396,22 @@ async def test_store__fails__mining_stops_with_its_error(network):
 
 
 async def test_choice__several__drawn_among_those_with_open_tasks(network, another_coordinator):
-    busy = another_coordinator(2, weight=2_000_000)
+    busy = another_coordinator(2, weight=1)
     busy.open_tasks = 3
     network.coordinators.append(busy)
-    async with network.running():
+    async with network.running() as mining:
         await network.until(lambda: len(busy.polls) == 2)
-        assert network.draws[0] == [(2, 2_000_000 * 10**18)]
+        assert mining.chosen == (2,)
         assert not network.coordinator.polls
 
 
 async def test_choice__none_has_work__drawn_among_all_and_slots_split(network, another_coordinator):
     other = another_coordinator(2)
     network.coordinators.append(other)
-    async with network.running():
+    async with network.running() as mining:
         await network.until(lambda: network.coordinator.polls and other.polls)
-        assert [poll.slot for poll in network.coordinator.polls] == [0]
-        assert [poll.slot for poll in other.polls] == [1]
+        by_node = {1: network.coordinator, 2: other}
+        assert [[poll.slot for poll in by_node[node].polls] for node in mining.chosen] == [[0], [1]]
 
 
 async def test_choice__idle_for_a_minute__another_with_work_is_found(network, another_coordinator):
@@ -403,13 +426,14 @@ async def test_choice__idle_for_a_minute__another_with_work_is_found(network, an
         assert network.clock.now() - 1_800_000_000 >= 60
 
 
-async def test_choice__draw_period_ends__drawn_anew(network, another_coordinator):
-    network.coordinators.append(another_coordinator(2))
-    async with network.running(draw_period_s=10):
-        await network.until(network.polled(1))
-        assert len(network.draws) == 1
-        await network.clock.pass_(11)
-        await network.until(lambda: len(network.draws) == 2)
+async def test_choice__draw_period_ends__asked_and_drawn_anew(network, another_coordinator):
+    network.coordinators += [another_coordinator(2), another_coordinator(3)]
+    async with network.running(draw_period_s=10) as mining:
+        await network.until(lambda: sum(c.parked for c in network.coordinators) == 2)
+        idle = next(c for c in network.coordinators if c.node_id not in mining.chosen)
+        assert len(idle.requests) == 1
+        await network.until(lambda: len(idle.requests) == 2, passing_s=1)
+        assert 10 <= network.clock.now() - 1_800_000_000 < 13
 
 
 async def test_choice__coordinator_leaves_the_registry__the_others_serve(network, another_coordinator):
@@ -419,6 +443,16 @@ async def test_choice__coordinator_leaves_the_registry__the_others_serve(network
     async with network.running():
         await network.until(network.polled(2))
         network.coordinators.pop(0)
+        await network.until(lambda: len(other.polls) == 2, passing_s=1)
+
+
+async def test_choice__chosen_one_goes_away__the_others_serve(network, another_coordinator):
+    other = another_coordinator(2)
+    network.coordinators.append(other)
+    network.coordinator.open_tasks = 1
+    async with network.running():
+        await network.until(network.polled(2))
+        network.coordinator.reachable = False
         await network.until(lambda: len(other.polls) == 2, passing_s=1)
 
 

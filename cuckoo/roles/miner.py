@@ -1,0 +1,96 @@
+"""The miner role: a worker pool on this host's devices, working for coordinators that it finds on chain."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from cuckoo.client.coordinator import CoordinatorClient
+from cuckoo.domain.errors import ConfigError
+from cuckoo.domain.identifiers import NodeId, Role
+from cuckoo.domain.settings import MinerSettings
+from cuckoo.inference.models import Model, load_registry
+from cuckoo.inference.pool import PoolOptions, WorkerPool
+from cuckoo.protocol.eip712 import Domain
+from cuckoo.protocol.signing import Signer
+from cuckoo.roles.chain import Chain, require_node, why_not_eligible
+from cuckoo.runtime.service import Service
+from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
+from cuckoo.storage.store import open_store
+
+log = structlog.get_logger(__name__)
+
+STANDING_S = 10.0
+
+
+@asynccontextmanager
+async def open_miner(
+    chain: Chain, private_key: bytes, data_dir: Path, settings: MinerSettings
+) -> AsyncIterator[Sequence[Service]]:
+    """Check the stake, open store and pool, and mine.
+
+    Args:
+        chain: connected; coordinators are found in its registry view.
+        private_key: the operator's.
+        data_dir: of this user; the miner keeps its receipts in a folder of its own inside.
+        settings: see there.
+
+    Raises:
+        ConfigError: the key is not that of an eligible miner, a model or device is unknown; says what to do.
+    """
+    signer = Signer(private_key)
+    node = await require_node(chain, Role.MINER, signer.address)
+    models = find_models(settings.models)
+    options = PoolOptions(
+        devices=settings.devices,
+        threads=settings.threads,
+        digest_cache=str(data_dir / "digests.json"),
+        grace_s=settings.grace_s,
+    )
+    folder = data_dir / chain.network.name / f"miner-{node.node_id}"
+    async with open_store(folder) as store, WorkerPool(models, options) as pool:
+        mining = Mining(
+            Miner(node.node_id, signer, Domain(chain.network.chain_id, chain.network.staking)),
+            pool=pool,
+            receipts=DurableReceipts(store.writer, store.receipts),
+            coordinators=chain.registry.coordinators,
+            connect=CoordinatorClient,
+            seed=secrets.token_bytes(32),
+            clock=chain.clock,
+            options=MiningOptions(
+                draw_period_s=chain.network.parameters.draw_period,
+                progress_s=settings.progress_s,
+                preview_every=settings.preview_every,
+            ),
+        )
+        yield [
+            Service("mining", mining.run, mining.drain),
+            Service("workers", pool.watch),
+            Service("store", store.writer.watch),
+            Service("standing", lambda: watch_standing(chain, node.node_id)),
+        ]
+
+
+def find_models(names: Sequence[str]) -> list[Model]:
+    """Return registry entries by name; raises ConfigError for one that is not there."""
+    known = load_registry()
+    for name in names:
+        if name not in known:
+            raise ConfigError(f'load model "{name}": it is not in the registry; there are {", ".join(known)}')
+    return [known[name] for name in names]
+
+
+async def watch_standing(chain: Chain, node_id: NodeId) -> None:
+    """Say when this miner stops or starts again to carry weight: without it nobody gives it work."""
+    problem = ""
+    while True:
+        node = chain.registry.node(node_id)
+        now = why_not_eligible(node, chain.clock.now()) if node else f"node {node_id} is gone from the registry"
+        if now and now != problem:
+            log.warning("no coordinator gives work to this miner", reason=now)
+        elif problem and not now:
+            log.info("this miner is eligible again")
+        problem = now
+        await chain.clock.sleep(STANDING_S)
