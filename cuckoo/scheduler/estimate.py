@@ -51,8 +51,11 @@ class Fit:
             self._bias += (1 - _FORGET) * off
             self._variance = _FORGET * (self._variance + (1 - _FORGET) * off * off)
         x = work / _UNIT
-        for name, value in (("_n", 1.0), ("_x", x), ("_y", seconds), ("_xx", x * x), ("_xy", x * seconds)):
-            setattr(self, name, getattr(self, name) * _FORGET + value)
+        self._n = self._n * _FORGET + 1.0
+        self._x = self._x * _FORGET + x
+        self._y = self._y * _FORGET + seconds
+        self._xx = self._xx * _FORGET + x * x
+        self._xy = self._xy * _FORGET + x * seconds
         self.seen += 1
 
     def predict(self, work: int) -> float:

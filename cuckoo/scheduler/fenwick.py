@@ -12,21 +12,20 @@ class SumTree:
         P. Fenwick, "A new data structure for cumulative frequency tables", 1994. ``_sums[i]`` holds the weights of the
         ``i & -i`` positions that end at i. The size is a power of two, so that the last sum is the total and growing
         copies nothing but the total.
+
+    Attributes:
+        total: sum of all weights.
     """
 
-    __slots__ = ("_size", "_steps", "_sums", "_weights")
+    __slots__ = ("_size", "_steps", "_sums", "_weights", "total")
 
     def __init__(self) -> None:
         """Start empty."""
+        self.total = 0
         self._size = _FIRST_SIZE
         self._sums = [0] * (_FIRST_SIZE + 1)
         self._weights = [0] * (_FIRST_SIZE + 1)
         self._steps = _halves(_FIRST_SIZE)
-
-    @property
-    def total(self) -> int:
-        """Sum of all weights."""
-        return self._sums[self._size]
 
     def weight(self, position: int) -> int:
         """Return the weight at a position, 0 where none was set."""
@@ -38,19 +37,19 @@ class SumTree:
             raise ValueError(f"set weight {weight} at position {position}: positions start at 1, weights at 0")
         if position > self._size:
             self._grow(position)
-        change = weight - self._weights[position]
-        self._weights[position] = weight
-        sums, size = self._sums, self._size
+        weights, sums, size = self._weights, self._sums, self._size
+        change = weight - weights[position]
+        weights[position] = weight
+        self.total += change
         while position <= size:
             sums[position] += change
             position += position & -position
 
     def find(self, x: int) -> int:
         """Return the first position whose prefix sum is above ``x``; raises ValueError unless 0 <= x < total."""
-        sums = self._sums
-        if not 0 <= x < sums[self._size]:
-            raise ValueError(f"find {x}: the total is {sums[self._size]}")
-        position = 0
+        if not 0 <= x < self.total:
+            raise ValueError(f"find {x}: the total is {self.total}")
+        sums, position = self._sums, 0
         for step in self._steps:
             below = sums[position + step]
             if below <= x:
@@ -65,12 +64,12 @@ class SumTree:
                 yield position, weight
 
     def _grow(self, position: int) -> None:
-        total, size = self.total, self._size
+        size = self._size
         while size < position:
             self._sums += [0] * size
             self._weights += [0] * size
             size *= 2
-            self._sums[size] = total
+            self._sums[size] = self.total
         self._size, self._steps = size, _halves(size)
 
 

@@ -44,7 +44,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         prefetch: whether each miner offers a prefetch slot besides its running slot.
         tasks: how many.
         seed: of arrivals, service times and draws.
-        service_s: mean seconds of an attempt; exponentially distributed.
+        service_s: seconds of an attempt.
+        uneven: service times are exponentially distributed around that instead of all equal.
     """
 
     stakes: Sequence[int]
@@ -53,6 +54,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     tasks: int
     seed: int = 1
     service_s: float = 1.0
+    uneven: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -146,7 +148,9 @@ class _Simulation:
                 self.finish(decision.node, now)
 
     def begin(self, attempt: AssignTask, now: float) -> None:
-        seconds = self.random.expovariate(1 / self.scenario.service_s)
+        seconds = self.scenario.service_s
+        if self.scenario.uneven:
+            seconds = self.random.expovariate(1 / seconds)
         self.at(ResultVerified(now=now + seconds, task_id=attempt.task_id, attempt=attempt.attempt, node=attempt.node))
 
     def finish(self, node: NodeId, now: float) -> None:

@@ -219,7 +219,7 @@ class Step:
     def _dispatch(self, log: DrawLog) -> None:
         self._escrow_freed = False
         pools = [pool for model in self._touched if (pool := self.state.pools.get(model)) and pool.queue]
-        if not any(pool.tree.total for pool in pools):
+        if not pools:
             return
         waiting = iter(pools[0].queue) if len(pools) == 1 else heapq.merge(*(p.queue for p in pools), key=_ARRIVAL)
         drawn: list[Task] = []
