@@ -13,13 +13,10 @@ from typing import Any
 
 import structlog
 
-from cuckoo.domain.errors import CuckooError, FatalError, Overloaded, Unavailable
+from cuckoo.domain.errors import FatalError, Overloaded, Unavailable
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import TaskStatus
-from cuckoo.protocol.eip712 import Hasher
-from cuckoo.protocol.messages import SignedAssignment, encode_binary
-from cuckoo.protocol.receipts import Assignment
-from cuckoo.protocol.signing import Signer
+from cuckoo.protocol.messages import SignedAssignment
 from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import CoordinatorMetrics
@@ -40,11 +37,12 @@ from cuckoo.scheduler.decisions import (
 from cuckoo.scheduler.events import Event
 from cuckoo.scheduler.state import State
 from cuckoo.scheduler.transition import transition
+from cuckoo.services.dispatch.assignments import Coordinator, sign_assignment
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, LiveTasks, sentence, stored_reason
 from cuckoo.services.dispatch.logbuffer import LogBuffer
 from cuckoo.services.dispatch.parking import Parking, Waiter
 from cuckoo.services.dispatch.watch import Watchers
-from cuckoo.storage.records import AttemptState, NewAttempt
+from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
 from cuckoo.storage.writer import Command, together
 
@@ -54,15 +52,6 @@ WRITES_WAITING_MAX = 5_000
 """Above this nothing new is taken in; the writer itself refuses at twice as many."""
 
 RETRY_AFTER_S = 2.0
-
-
-@dataclass(frozen=True)
-class Coordinator:
-    """Who coordinates: the registered node, its operator's key, and the domain it signs in."""
-
-    node_id: NodeId
-    signer: Signer
-    hasher: Hasher
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ class Engine:
         self._rows = LogBuffer(store.draws)
         self._writing = 0
         self._last: asyncio.Future[Any] | None = None
-        self._failure: CuckooError | None = None
+        self._failure: BaseException | None = None
         self.draining = False
 
     @property
@@ -175,9 +164,13 @@ class Engine:
         decisions = transition(self.state, event)
         if decisions:
             todo = _Transition(event.now, completion, [], [])
-            for decision in decisions:
-                self._carry_out(decision, decisions, todo)
-            self._commit(todo)
+            try:
+                for decision in decisions:
+                    self._carry_out(decision, decisions, todo)
+                self._commit(todo)
+            except Exception as error:
+                self._fail(error)
+                raise
         return decisions
 
     def flush_log(self) -> None:
@@ -201,31 +194,35 @@ class Engine:
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise FatalError(f"make a decision durable: {self._failure}") from self._failure
+            raise FatalError(f"carry out a decision: {self._failure}") from self._failure
 
     def _commit(self, todo: _Transition) -> None:
         if not todo.commands:
             if self._writing and self._last is not None:
-                self._last.add_done_callback(lambda _: _run(todo.effects))
+                self._last.add_done_callback(lambda _: self._run(todo.effects))
             else:
-                _run(todo.effects)
+                self._run(todo.effects)
             return
         command = todo.commands[0] if len(todo.commands) == 1 else together(*todo.commands)
-        try:
-            self.submit(command, partial(self._committed, todo.effects))
-        except CuckooError as error:
-            self._fail(error)
+        self.submit(command, partial(self._committed, todo.effects))
 
     def _committed(self, effects: list[Callable[[], None]], future: asyncio.Future[Any]) -> None:
         error = future.exception()
         if error is None:
-            _run(effects)
+            self._run(effects)
         else:
-            self._fail(error if isinstance(error, CuckooError) else FatalError(f"write to the store: {error!r}"))
+            self._fail(error)
 
-    def _fail(self, error: CuckooError) -> None:
+    def _run(self, effects: list[Callable[[], None]]) -> None:
+        try:
+            for effect in effects:
+                effect()
+        except Exception as error:  # noqa: BLE001 - whatever it was, memory may not be what the disk says any more
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
         if self._failure is None:
-            log.error("decision not durable", error=str(error))
+            log.error("decision not carried out", error=repr(error))
             self._failure = error
 
     # Decisions.
@@ -265,58 +262,13 @@ class Engine:
 
     def _assign(self, decision: AssignTask, todo: _Transition) -> None:
         task = self._task(decision)
-        assignment = Assignment(
-            coordinator_node=self.coordinator.node_id,
-            miner_node=decision.node,
-            task_id=decision.task_id,
-            attempt=decision.attempt,
-            sequence=decision.sequence,
-            parameters=task.parameters,
-            price=decision.price_wei,
-            deadline=decision.deadline,
-            seed_tip=decision.seed_tip,
-            draw_index=decision.draw_index,
-            draw_head=decision.draw_head,
-            draw_block=decision.draw_block,
-        )
-        assignment_hash = assignment.struct_hash()
-        signature = self.coordinator.signer.sign(self.coordinator.hasher.digest(assignment_hash))
-        odds = decision.weight_wei / decision.total_wei
-        record = NewAttempt(
-            task_id=decision.task_id,
-            attempt=decision.attempt,
-            coordinator_node=self.coordinator.node_id,
-            miner_node=decision.node,
-            sequence=decision.sequence,
-            assignment=encode_binary(assignment),
-            assignment_hash=assignment_hash,
-            signature=signature,
-            deadline=decision.deadline,
-            assigned_at=decision.assigned_at,
-            seed_tip=decision.seed_tip,
-            draw_index=decision.draw_index,
-            draw_head=decision.draw_head,
-            draw_block=decision.draw_block,
-            odds=odds,
-            candidates=decision.candidates,
-        )
+        made = sign_assignment(self.coordinator, task, decision)
         flush = self._rows.flush()
         if flush is not None:
             todo.commands.append(flush)
-        todo.commands.append(self._store.tasks.record_attempt(record))
-        signed = SignedAssignment(assignment=assignment, signature=signature, prefetched=decision.prefetched)
+        todo.commands.append(self._store.tasks.record_attempt(made.record))
         waiter = self.parking.take(decision.node, decision.slot)
-        live = LiveAttempt(
-            attempt=decision.attempt,
-            node=decision.node,
-            odds=odds,
-            candidates=decision.candidates,
-            draw_index=decision.draw_index,
-            deadline=decision.deadline,
-            assigned_at=decision.assigned_at,
-            assignment_hash=assignment_hash,
-        )
-        todo.effects.append(partial(self._assigned, task, live, decision.slot, signed, waiter))
+        todo.effects.append(partial(self._assigned, task, made.live, decision.slot, made.signed, waiter))
 
     def _assigned(
         self, task: LiveTask, attempt: LiveAttempt, slot: int, signed: SignedAssignment, waiter: Waiter | None
@@ -410,11 +362,6 @@ class Engine:
         if task is None:
             raise FatalError(f"carry out {type(decision).__name__}: task {decision.task_id} is not open")
         return task
-
-
-def _run(effects: list[Callable[[], None]]) -> None:
-    for effect in effects:
-        effect()
 
 
 def final_event(task: LiveTask) -> TaskEvent:

@@ -163,7 +163,7 @@ class MinerDesk:
 
     def follow_weights(self) -> None:
         """Tell the scheduler which signed-in miners have another weight on chain than it knows."""
-        for node_id, miner in self._miners.items():
+        for node_id, miner in list(self._miners.items()):
             node = self._registry.node(node_id)
             weight_wei = node.weight_wei if node is not None else Wei(0)
             if weight_wei != miner.weight_wei:

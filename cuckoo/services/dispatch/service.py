@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import structlog
 
+from cuckoo.domain.errors import CuckooError
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.settings import CoordinatorSettings
@@ -14,8 +16,9 @@ from cuckoo.runtime.metrics import CoordinatorMetrics
 from cuckoo.scheduler.events import AttemptRestored, PeriodStarted, TaskRestored, Ticked
 from cuckoo.scheduler.state import State
 from cuckoo.services.dispatch.apps import AppDesk
+from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.catalogue import Catalogue
-from cuckoo.services.dispatch.engine import Coordinator, Engine
+from cuckoo.services.dispatch.engine import Engine
 from cuckoo.services.dispatch.live import LiveTasks, queued_event, read_reason, task_of
 from cuckoo.services.dispatch.miners import MinerDesk, Registry
 from cuckoo.storage.records import AttemptState
@@ -134,8 +137,9 @@ class Dispatch:
                 if ticks % _ODDS_EVERY_TICKS == 0:
                     self._write_odds()
         except asyncio.CancelledError:
-            self._write_odds()
-            self.engine.flush_log()
+            with suppress(CuckooError):
+                self._write_odds()
+                self.engine.flush_log()
             raise
 
     def _tick(self) -> None:
