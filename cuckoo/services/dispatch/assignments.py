@@ -15,11 +15,12 @@ from cuckoo.storage.records import NewAttempt
 
 
 class Coordinator(msgspec.Struct, frozen=True):
-    """Who coordinates: the registered node, its operator's key, and the domain it signs in."""
+    """Who coordinates: the registered node, its operator's key, the domain it signs in, the network's draw period."""
 
     node_id: NodeId
     signer: Signer
     hasher: Hasher
+    draw_period_s: int
 
 
 class MadeAssignment(NamedTuple):

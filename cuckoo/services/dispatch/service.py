@@ -20,7 +20,8 @@ from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import Engine
 from cuckoo.services.dispatch.live import LiveTasks, queued_event, read_reason, task_of
-from cuckoo.services.dispatch.miners import MinerDesk, Registry
+from cuckoo.services.dispatch.miners import MinerDesk
+from cuckoo.services.dispatch.overview import Overview, Registry
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
 
@@ -37,6 +38,7 @@ class Dispatch:
         apps: what apps may ask for.
         miners: what miners may ask for.
         catalogue: the models there are.
+        overview: what is shown of all this.
         engine: the scheduler's door.
         metrics: counters.
     """
@@ -90,6 +92,15 @@ class Dispatch:
             clock=clock,
             metrics=metrics,
         )
+        self.overview = Overview(
+            self.engine,
+            self.miners,
+            self.catalogue,
+            store,
+            registry,
+            write_odds=self.write_odds,
+            clock=clock,
+        )
         self._store = store
         self._clock = clock
         self._positions: dict[TaskId, int] = {}
@@ -135,10 +146,10 @@ class Dispatch:
                 self._tick()
                 ticks += 1
                 if ticks % _ODDS_EVERY_TICKS == 0:
-                    self._write_odds()
+                    self.write_odds()
         except asyncio.CancelledError:
             with suppress(CuckooError):
-                self._write_odds()
+                self.write_odds()
                 self.engine.flush_log()
             raise
 
@@ -174,7 +185,7 @@ class Dispatch:
             await self._clock.sleep(TICK_S / 5)
         await self.engine.settled()
 
-    def _write_odds(self) -> None:
+    def write_odds(self) -> None:
         """Add to the store what every miner could expect from the draws since the last time."""
         news = {}
         for node, share in self.engine.state.shares().items():
