@@ -85,6 +85,9 @@ class Cuckoo(click.Group):
 @click.version_option(__version__, prog_name="cuckoo", message="%(prog)s %(version)s")
 def cli(*, leash: bool) -> None:
     """Serve AI models together: strangers share GPUs, stake decides who works, results can be checked."""
+    from cuckoo.runtime.logging import configure_logging
+
+    configure_logging("warning")
     if leash:
         from cuckoo.cli.leash import hold
 

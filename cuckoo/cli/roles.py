@@ -1,12 +1,33 @@
 """``cuckoo devnet``, ``coordinator``, ``miner``, ``staker``, and ``run`` for several of them in one process."""
 
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cuckoo.cli.options import Place, examples, network_option, place_options
+from cuckoo.cli.options import (
+    Place,
+    chain_options,
+    examples,
+    key_options,
+    network_option,
+    password_option,
+    place_options,
+)
 from cuckoo.cli.output import note
 from cuckoo.cli.serving import log_options, serve
+from cuckoo.cli.wallet import find_key
+from cuckoo.domain.errors import ConfigError
+from cuckoo.domain.settings import CoordinatorSettings, MinerSettings, StakerSettings
+
+if TYPE_CHECKING:
+    from cuckoo.roles.chain import Chain
+    from cuckoo.roles.compose import OpenRole
+    from cuckoo.runtime.service import Service
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+OpenOnChain = Callable[["Chain"], AbstractAsyncContextManager[Sequence["Service"]]]
 
 DEVNET_GRACE_S = 1.0
 
@@ -32,3 +53,172 @@ def devnet(place: Place, port: int, **logging: Any) -> None:
 
     note(f"a chain of your own, network file {place.network_file}; Ctrl-C ends it")
     serve([("devnet", lambda: open_devnet(port, place.network_file))], grace_s=DEVNET_GRACE_S, **logging)
+
+
+def _settings_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+GRACE = click.option("--grace", "grace_s", type=float, metavar="SECONDS", help="What runs may finish at a stop.")
+COORDINATOR_OPTIONS = _settings_options(
+    click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]"),
+    click.option("--port", type=int, help="Port to listen on.  [default: 8080]"),
+    click.option(
+        "--public-url", metavar="URL", help="How miners and apps reach it.  [default: its introduction's URL]"
+    ),
+)
+MINER_OPTIONS = _settings_options(
+    click.option(
+        "--device", "devices", multiple=True, metavar="NAME", help="cuda:0, cpu, ...; repeat it.  [default: auto]"
+    ),
+    click.option(
+        "--model", "models", multiple=True, metavar="NAME", help="A model to serve; repeat it.  [default: emoji-64]"
+    ),
+    click.option("--threads", type=int, help="CPU threads of a worker on the CPU.  [default: shares the cores]"),
+)
+
+
+@click.command(
+    epilog=examples("cuckoo coordinator --key server", "cuckoo coordinator --key env:SERVER_KEY --port 9000")
+)
+@COORDINATOR_OPTIONS
+@GRACE
+@log_options
+@key_options
+@chain_options
+@place_options
+def coordinator(place: Place, grace_s: float | None, **rest: Any) -> None:
+    """Offer an image API to apps, served by the miners that sign in.
+
+    --key is the operator's key of an eligible coordinator; it needs a little gas, to commit the seed of its draws.
+    """
+    logging, flags = _split(rest)
+    _serve(place, {"coordinator": _coordinator(place, place.key, grace_s=grace_s, **flags)}, logging)
+
+
+@click.command(
+    epilog=examples("cuckoo miner --key rig", "cuckoo miner --key ./rig.json --device cuda:0 --device cuda:1")
+)
+@MINER_OPTIONS
+@GRACE
+@log_options
+@key_options
+@chain_options
+@place_options
+def miner(place: Place, grace_s: float | None, **rest: Any) -> None:
+    """Draw pictures for coordinators, with this machine's GPU or CPU.
+
+    --key is the operator's key of an eligible miner. Coordinators are found on the chain.
+    """
+    logging, flags = _split(rest)
+    _serve(place, {"miner": _miner(place, place.key, grace_s=grace_s, **flags)}, logging)
+
+
+@click.command(epilog=examples("cuckoo staker --key alice"))
+@click.option("--interval", "interval_s", type=float, metavar="SECONDS", help="How often it looks.  [default: 10]")
+@log_options
+@key_options
+@chain_options
+@place_options
+def staker(place: Place, interval_s: float | None, **logging: Any) -> None:
+    """Watch over a wallet's stake: release what is free, report slashes, lost weight and rising commissions."""
+    _serve(place, {"staker": _staker(place, place.key, interval_s=interval_s)}, logging)
+
+
+@click.command(
+    epilog=examples(
+        "cuckoo run --role coordinator --coordinator-key server --role miner --miner-key rig",
+        "cuckoo run --role miner --miner-key rig --role staker --staker-key alice",
+    )
+)
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    type=click.Choice(["coordinator", "miner", "staker"]),
+    help="A role to run; repeat it.",
+)
+@click.option("--coordinator-key", default="", metavar="KEY", help="The coordinator's operator key.")
+@click.option("--miner-key", default="", metavar="KEY", help="The miner's operator key.")
+@click.option("--staker-key", default="", metavar="KEY", help="The staker's key.")
+@log_options
+@password_option
+@chain_options
+@place_options
+def run(place: Place, roles: Sequence[str], **rest: Any) -> None:
+    """Run several roles in one process. Their settings come from the environment and the configuration file."""
+    logging, keys = _split(rest)
+    openers: dict[str, tuple[OpenOnChain, float]] = {}
+    for role in roles:
+        key = keys[f"{role}_key"] or place.key
+        if not key:
+            raise ConfigError(f"run a {role}: name its key with --{role}-key")
+        if role in openers:
+            raise ConfigError(f"run a {role}: it is named twice; one process runs one of each")
+        openers[role] = _OPENERS[role](place, key)
+    _serve(place, openers, logging)
+
+
+def _split(rest: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part the flags about logging from those of a role."""
+    logging = {name: value for name, value in rest.items() if name.startswith("log_")}
+    flags = {name: value or None for name, value in rest.items() if name not in logging}
+    return logging, flags
+
+
+def _key(place: Place, reference: str, purpose: str) -> bytes:
+    return find_key(place, reference, purpose=purpose, raw_allowed=place.read_network().is_devnet)
+
+
+def _coordinator(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:
+    from cuckoo.roles.coordinator import open_coordinator
+
+    settings = place.settings(CoordinatorSettings, "coordinator", **flags)
+    private_key = _key(place, key, "the coordinator's operator")
+    return lambda chain: open_coordinator(chain, private_key, place.data_dir, settings), settings.grace_s
+
+
+def _miner(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:
+    from cuckoo.roles.miner import open_miner
+
+    settings = place.settings(MinerSettings, "miner", **flags)
+    private_key = _key(place, key, "the miner's operator")
+    return lambda chain: open_miner(chain, private_key, place.data_dir, settings), settings.grace_s
+
+
+def _staker(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:
+    from cuckoo.roles.staker import open_staker
+
+    settings = place.settings(StakerSettings, "staker", **flags)
+    private_key = _key(place, key, "the staker")
+    return lambda chain: open_staker(chain, private_key, settings), 0.0
+
+
+_OPENERS = {"coordinator": _coordinator, "miner": _miner, "staker": _staker}
+
+
+def _serve(place: Place, openers: Mapping[str, tuple[OpenOnChain, float]], logging: Mapping[str, Any]) -> None:
+    """Connect to the chain once, and open the roles on it."""
+    from cuckoo.roles.chain import open_chain
+
+    network = place.read_network()
+    shared: list[Chain] = []
+
+    @asynccontextmanager
+    async def open_shared() -> "AsyncIterator[Sequence[Service]]":
+        async with open_chain(network, place.rpc) as chain:
+            shared.append(chain)
+            yield chain.services
+
+    def on_chain(opener: OpenOnChain) -> "OpenRole":
+        return lambda: opener(shared[0])
+
+    roles: list[tuple[str, OpenRole]] = [("chain", open_shared)]
+    roles += [(name, on_chain(opener)) for name, (opener, _) in openers.items()]
+    serve(roles, grace_s=max(grace_s for _, grace_s in openers.values()), **logging)
