@@ -1,6 +1,7 @@
 """The pool with real child processes that run a script instead of a model, so that faults come when they are wanted."""
 
 import asyncio
+import subprocess
 import sys
 
 import msgspec
@@ -257,3 +258,9 @@ async def test_ready__two_models__means_both_are_in_memory():
     async with WorkerPool([MODEL, other], options()) as pool:
         await pool.ready.wait()
         assert set(pool.loaded()) == {MODEL.digest, other.digest}
+
+
+def test_pool__imported__brings_no_torch():
+    code = "import sys, cuckoo.inference.pool as p; sys.exit(' '.join({'torch', 'diffusers', 'transformers'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
