@@ -1,0 +1,179 @@
+"""The OpenAPI 3.1 description of a coordinator, made from the routes and messages themselves."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from cuckoo import __version__
+from cuckoo.domain.task import (
+    GUIDANCE_MAX_THOUSANDTHS,
+    PICTURES_MAX,
+    PROMPT_MAX,
+    SCHEDULERS,
+    SEED_MAX,
+    SIDE_MAX_PX,
+    SIDE_MIN_PX,
+    SIDE_STEP_PX,
+    STEPS_MAX,
+)
+from cuckoo.protocol.messages import ErrorBody
+from cuckoo.protocol.routes import ROUTES, Caller, Route
+from cuckoo.protocol.views import TaskEvent
+
+_REFERENCE = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"{(\w+)}")
+_HEX = {"type": "string", "pattern": "^([0-9a-f]{2})*$", "description": "bytes as lower-case hex"}
+_LARGE = re.compile(r"(_wei|seed|price|cumulative)$")
+_LARGE_INTEGER = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^[0-9]+$"}]}
+_PATH_TYPES: dict[str, dict[str, Any]] = {
+    "task": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "attempt": {"type": "integer", "minimum": 1, "maximum": 65_535},
+    "index": {"type": "string", "pattern": r"^[0-7](\.png)?$"},
+    "period": {"type": "integer", "minimum": 0, "maximum": 2**40},
+}
+_QUERY: dict[str, list[dict[str, Any]]] = {
+    "list_miners": [
+        {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}},
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1_000}},
+    ],
+    "submit_task": [
+        {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": 200}},
+    ],
+}
+_BODILESS = {
+    "task_events": ("text/event-stream", {"type": "string", "description": "events whose data is a TaskEvent"}),
+    "task_picture": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
+    "metrics": ("text/plain", {"type": "string"}),
+    "openapi": ("application/json", {"type": "object"}),
+}
+_SUMMARIES = {
+    "sign_in": "Ask to sign in as a miner; the coordinator signs first",
+    "open_session": "Prove to be the miner and open a session",
+    "sign_out": "End the session",
+    "poll": "Offer a free slot and wait for an assignment; 204 when none came",
+    "progress": "Report a step; the answer says whether to stop",
+    "result": "Upload pictures and the signed receipt",
+    "failure": "Report that an attempt brings no result",
+    "submit_task": "Ask for pictures",
+    "get_task": "Read a task",
+    "cancel_task": "Take a task back",
+    "task_events": "Follow a task by server-sent events",
+    "task_picture": "Read a picture",
+    "task_receipt": "Read the signed receipt of a task that is done",
+    "list_models": "List the models that tasks may name",
+    "get_network": "Read which network this is, and how busy this coordinator",
+    "list_miners": "List registered miners, their stake, their work here",
+    "get_draws": "Read the draw log and seed of a closed period",
+    "healthz": "Ask whether the process lives",
+    "readyz": "Ask whether tasks are taken and drawn for",
+    "metrics": "Read Prometheus metrics",
+    "openapi": "Read this description",
+}
+
+
+def openapi_document() -> bytes:
+    """Return the description as JSON.
+
+    Source: OpenAPI Specification 3.1.0.
+    """
+    kinds = {kind for route in ROUTES for kind in (route.request, route.reply) if kind is not None}
+    types = [*sorted(kinds, key=lambda kind: kind.__name__), ErrorBody, TaskEvent]
+    _, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    schemas["TaskRequest"] = _with_limits(schemas["TaskRequest"])
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Cuckoo coordinator",
+            "version": __version__,
+            "description": "Pictures made by other people's GPUs, with receipts. Amounts are wei.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {name: _as_on_the_wire(schema) for name, schema in schemas.items()},
+            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+    return msgspec.json.encode(document)
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": _SUMMARIES[route.name],
+        "tags": ["miners" if route.path.startswith("/miner/") else "apps"],
+        "responses": {**_success(route), "default": _content("a refusal", "application/json", _reference(ErrorBody))},
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": _PATH_TYPES[name]}
+        for name in _PARAMETER.findall(route.path)
+    ] + _QUERY.get(route.name, [])
+    if parameters:
+        operation["parameters"] = parameters
+    if route.request is not None:
+        kind = "application/msgpack" if route.binary else "application/json"
+        operation["requestBody"] = {"required": True, "content": {kind: {"schema": _reference(route.request)}}}
+    if route.caller is Caller.MINER:
+        operation["security"] = [{"session": []}]
+    return operation
+
+
+def _success(route: Route) -> dict[str, Any]:
+    if route.reply is None:
+        return {"200": _content(_SUMMARIES[route.name], *_BODILESS[route.name])}
+    kind = "application/msgpack" if route.binary else "application/json"
+    answer = _content(route.reply.__name__, kind, _reference(route.reply))
+    if route.name == "submit_task":
+        return {"200": answer, "201": answer}
+    if route.name == "poll":
+        return {"200": answer, "204": {"description": "no assignment came"}}
+    return {"200": answer}
+
+
+def _content(description: str, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": schema}}}
+
+
+def _reference(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}
+
+
+def _as_on_the_wire(schema: Any, name: str = "") -> Any:
+    """Say hex where msgspec says base64, and decimal strings where an integer may exceed 2**53: see ``encode_json``."""
+    if isinstance(schema, list):
+        return [_as_on_the_wire(item, name) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("contentEncoding") == "base64":
+        return _HEX | ({"default": ""} if "default" in schema else {})
+    if schema.get("type") == "integer" and _LARGE.search(name):
+        return _LARGE_INTEGER | {key: value for key, value in schema.items() if key != "type"}
+    return {
+        key: {field: _as_on_the_wire(value, field) for field, value in inner.items()}
+        if key == "properties"
+        else _as_on_the_wire(inner, name)
+        for key, inner in schema.items()
+    }
+
+
+def _with_limits(request: dict[str, Any]) -> dict[str, Any]:
+    """Write the limits of a task into the schema of the request."""
+    side = {"minimum": SIDE_MIN_PX, "maximum": SIDE_MAX_PX, "multipleOf": SIDE_STEP_PX}
+    text = {"maxLength": PROMPT_MAX}
+    limits: dict[str, dict[str, Any]] = {
+        "prompt": text,
+        "negative_prompt": text,
+        "width_px": side,
+        "height_px": side,
+        "pictures": {"minimum": 1, "maximum": PICTURES_MAX},
+        "steps": {"minimum": 1, "maximum": STEPS_MAX},
+        "guidance": {"minimum": 0, "maximum": GUIDANCE_MAX_THOUSANDTHS / 1_000},
+        "scheduler": {"enum": ["", *SCHEDULERS]},
+        "seed": {"minimum": 0, "maximum": SEED_MAX - PICTURES_MAX},
+    }
+    properties = {name: schema | limits.get(name, {}) for name, schema in request["properties"].items()}
+    return request | {"properties": properties}

@@ -1,0 +1,128 @@
+"""The public API: what apps, and anybody who wants to check a coordinator, may call."""
+
+from typing import Any
+
+from aiohttp import web
+
+from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.task import PICTURES_MAX
+from cuckoo.protocol import routes
+from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView
+from cuckoo.protocol.views import DrawsView, Health, MinerList, ModelList, NetworkView
+from cuckoo.runtime.metrics import CONTENT_TYPE
+from cuckoo.services.dispatch.overview import PAGE_MAX
+from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.seeds import Seeds
+from cuckoo.web.bodies import JSON, json_response
+from cuckoo.web.mounting import Handle, mount, number_in, task_in
+from cuckoo.web.openapi import openapi_document
+from cuckoo.web.streaming import stream_events
+
+_KEPT_FOR_EVER = "private, max-age=31536000, immutable"
+_PAGE_DEFAULT = 100
+_NODE_MAX = 2**32 - 1
+_PERIOD_MAX = 2**40
+
+
+class PublicApi:
+    """Handlers; each is a line or two around a use case."""
+
+    def __init__(self, dispatch: Dispatch, seeds: Seeds) -> None:
+        """Take the use cases."""
+        self._dispatch = dispatch
+        self._apps = dispatch.apps
+        self._overview = dispatch.overview
+        self._seeds = seeds
+        self._openapi = openapi_document()
+
+    def mount(self, app: web.Application, *, body_limit: int) -> None:
+        """Put every public route onto an application."""
+        handlers: dict[str, Handle] = {
+            "submit_task": self.submit_task,
+            "get_task": self.get_task,
+            "cancel_task": self.cancel_task,
+            "task_events": self.task_events,
+            "task_picture": self.task_picture,
+            "task_receipt": self.task_receipt,
+            "list_models": self.list_models,
+            "get_network": self.get_network,
+            "list_miners": self.list_miners,
+            "get_draws": self.get_draws,
+            "healthz": self.healthz,
+            "readyz": self.readyz,
+            "metrics": self.metrics,
+            "openapi": self.openapi,
+        }
+        for route in routes.PUBLIC_ROUTES:
+            mount(app, route, handlers[route.name], body_limit=body_limit)
+
+    async def submit_task(self, request: web.Request, body: TaskRequest) -> web.Response:
+        """201 for a new task, 200 where the idempotency key was used before."""
+        view, created = await self._apps.submit(body, idempotency_key=request.headers.get("Idempotency-Key"))
+        response = json_response(view, 201 if created else 200)
+        response.headers["Location"] = f"/v1/tasks/{view.task_id}"
+        return response
+
+    async def get_task(self, request: web.Request, _: Any) -> TaskView:
+        """One task."""
+        return await self._apps.get(task_in(request))
+
+    async def cancel_task(self, request: web.Request, _: Any) -> TaskView:
+        """The task as it stands after the cancellation."""
+        return await self._apps.cancel(task_in(request))
+
+    async def task_events(self, request: web.Request, _: Any) -> web.StreamResponse:
+        """Server-sent events."""
+        return await stream_events(request, self._apps.events(task_in(request)))
+
+    async def task_picture(self, request: web.Request, _: Any) -> web.Response:
+        """A PNG file; it never changes."""
+        name = request.match_info["index"].removesuffix(".png")
+        digest, png = await self._apps.picture(task_in(request), number_in(name, "index", 0, PICTURES_MAX - 1))
+        headers = {
+            "ETag": f'"{digest.hex()}"',
+            "Cache-Control": _KEPT_FOR_EVER,
+            "X-Content-Type-Options": "nosniff",
+        }
+        if any(tag.value == digest.hex() for tag in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=png, content_type="image/png", headers=headers)
+
+    async def task_receipt(self, request: web.Request, _: Any) -> ReceiptView:
+        """Who made the pictures, signed."""
+        return await self._apps.receipt(task_in(request))
+
+    async def list_models(self, _request: web.Request, _: Any) -> ModelList:
+        """What tasks may name."""
+        return ModelList(data=tuple(self._dispatch.catalogue.views()))
+
+    async def get_network(self, _request: web.Request, _: Any) -> NetworkView:
+        """This network and this coordinator."""
+        return self._overview.network()
+
+    async def list_miners(self, request: web.Request, _: Any) -> MinerList:
+        """A page of miners."""
+        after = number_in(request.query.get("after", "0"), "after", 0, _NODE_MAX)
+        limit = number_in(request.query.get("limit", str(_PAGE_DEFAULT)), "limit", 1, PAGE_MAX)
+        return await self._overview.miners(NodeId(after), limit)
+
+    async def get_draws(self, request: web.Request, _: Any) -> DrawsView:
+        """A closed period, ready to be replayed."""
+        return await self._seeds.draws(number_in(request.match_info["period"], "period", 0, _PERIOD_MAX))
+
+    async def healthz(self, _request: web.Request, _: Any) -> Health:
+        """This process lives."""
+        return Health(ok=True)
+
+    async def readyz(self, _request: web.Request, _: Any) -> web.Response:
+        """200 when tasks are taken and drawn for, else 503."""
+        health = self._overview.health()
+        return json_response(health, 200 if health.ok else 503)
+
+    async def metrics(self, _request: web.Request, _: Any) -> web.Response:
+        """Prometheus metrics."""
+        return web.Response(body=self._dispatch.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def openapi(self, _request: web.Request, _: Any) -> web.Response:
+        """The description of this API."""
+        return web.Response(body=self._openapi, content_type=JSON)

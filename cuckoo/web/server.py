@@ -1,0 +1,68 @@
+"""The coordinator's HTTP server: one port for apps and miners."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from cuckoo.domain.errors import ConfigError
+from cuckoo.domain.settings import CoordinatorSettings
+from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.seeds import Seeds
+from cuckoo.services.sessions import Sessions
+from cuckoo.web.errors import errors
+from cuckoo.web.miner_api import MinerApi
+from cuckoo.web.public import PublicApi
+
+_BACKLOG = 4_096
+_KEEPALIVE_S = 75.0
+_SHUTDOWN_S = 2.0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port, so that its number is known before anybody is told of it.
+
+    Raises:
+        ConfigError: it is taken, or the host is not an address of this machine.
+    """
+    try:
+        return socket.create_server((host, port), backlog=_BACKLOG, family=_family(host))
+    except OSError as error:
+        raise ConfigError(
+            f"listen on {host} port {port}: {error.strerror or error}; choose another with --host or --port"
+        ) from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def coordinator_app(
+    dispatch: Dispatch, sessions: Sessions, seeds: Seeds, settings: CoordinatorSettings
+) -> web.Application:
+    """Put both APIs together."""
+    app = web.Application(middlewares=[errors])
+    PublicApi(dispatch, seeds).mount(app, body_limit=settings.body_limit_bytes)
+    MinerApi(dispatch, sessions).mount(
+        app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes
+    )
+    return app
+
+
+@asynccontextmanager
+async def serving(app: web.Application, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve until left; a handler whose caller has gone is cancelled, so that its poll is parked no longer."""
+    runner = web.AppRunner(
+        app,
+        handler_cancellation=True,
+        access_log=None,
+        keepalive_timeout=_KEEPALIVE_S,
+        shutdown_timeout=_SHUTDOWN_S,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
