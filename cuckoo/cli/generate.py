@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from cuckoo.cli.output import note, print_json
 from cuckoo.domain.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.progress import Progress
 
     from cuckoo.domain.identifiers import NodeId
@@ -96,10 +97,8 @@ def generate(*, output: Path, receipt_file: Path | None, origin: str, as_json: b
     for target in targets:
         click.echo(str(target))
     device = made.receipt.receipt.profile.device
-    note(
-        f"drawn by {miner} (node {attempt.miner_node}, odds {attempt.odds:.0%}, {device}) in {seconds:.1f} s, seed {seed}; "
-        "its signed receipt fits what came"
-    )
+    note(f"drawn by {miner} (node {attempt.miner_node}, odds {attempt.odds:.0%}) on {device} in {seconds:.1f} s")
+    note(f"seed {seed}; its signed receipt fits what came")
 
 
 def _targets(output: Path, pictures: int) -> list[Path]:
