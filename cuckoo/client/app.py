@@ -1,130 +1,148 @@
-"""An app's calls to its coordinator: submit, watch, fetch."""
+"""What an app calls at a coordinator."""
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Self, TypeVar
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Self
 
-import aiohttp
-import msgspec
-
-from cuckoo.client.http import Http, fault, read_bounded
+from cuckoo.client.http import PICTURE_MAX_BYTES, Http
 from cuckoo.domain.errors import CoordinatorUnreachable, PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
-from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_json
+from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_json, encode_json
 from cuckoo.protocol.routes import Route
 from cuckoo.protocol.views import DrawsView, MinerList, ModelList, NetworkView, TaskEvent
+from cuckoo.runtime.retry import backoff_s
 
-T = TypeVar("T")
-EVENT_LIMIT_BYTES = 4 * 2**20
-SILENCE_S = 60.0
+SILENCE_S = 45.0
+"""The server sends a comment every 15 s; after three without one the connection counts as dead."""
+
+RECONNECTS = 8
+DRAWS_MAX_BYTES = 2**28
 
 
 class AppClient:
-    """HTTP calls to one coordinator. All raise CoordinatorUnreachable, or the PeerFault that was answered."""
+    """Calls to one coordinator's public API.
 
-    def __init__(self, origin: str, *, api_key: str = "") -> None:
-        """Bind to a coordinator's origin; ``api_key`` where it asks for one."""
-        self._http = Http(origin, strangers=False)
-        self._key = api_key
+    Every method raises CoordinatorUnreachable when there is no answer, or the PeerFault that was answered: InvalidField
+    names the field and the limit, Overloaded says after how many seconds to come back.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Name the coordinator: ``https://host[:port]``, or ``http://`` on loopback; raises ConfigError."""
+        self._http = Http(url)
 
     async def __aenter__(self) -> Self:
-        """Return itself."""
+        """Return the client itself."""
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close all connections."""
         await self._http.close()
 
-    async def submit(self, request: TaskRequest, *, idempotency_key: str = "") -> TaskView:
-        """Submit a task; with a key, a repeat returns the same task."""
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
-        return await self._get(routes.SUBMIT_TASK, TaskView, body=request, headers=headers)
+    async def submit(self, request: TaskRequest, *, idempotency_key: str | None = None) -> TaskView:
+        """Ask for pictures.
 
-    async def task(self, task_id: TaskId) -> TaskView:
+        Args:
+            request: what for.
+            idempotency_key: send the same one when trying again, and there will be one task only.
+        """
+        headers = {"Content-Type": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        body = await self._http.call(
+            routes.SUBMIT_TASK.method, routes.SUBMIT_TASK.path, body=encode_json(request), headers=headers
+        )
+        return decode_json(_there(body), TaskView)
+
+    async def get(self, task_id: TaskId) -> TaskView:
         """Read a task."""
-        return await self._get(routes.GET_TASK, TaskView, path={"task": task_id})
+        return decode_json(await self._read(routes.GET_TASK, task=task_id), TaskView)
 
     async def cancel(self, task_id: TaskId) -> TaskView:
-        """Cancel a task; one that is over stays as it is."""
-        return await self._get(routes.CANCEL_TASK, TaskView, path={"task": task_id})
+        """Take a task back; one that is over stays as it is."""
+        return decode_json(await self._read(routes.CANCEL_TASK, task=task_id), TaskView)
 
     async def events(self, task_id: TaskId) -> AsyncIterator[TaskEvent]:
-        """Follow a task until it is over."""
-        path = routes.TASK_EVENTS.path.format(task=task_id)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=SILENCE_S)
-        headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
-        doing = f"follow task {task_id}"
-        try:
-            async with self._http.session.get(
-                self._http.origin + path, headers=headers, timeout=timeout, allow_redirects=False
-            ) as response:
-                if response.status != 200:
-                    raise fault(response.status, await read_bounded(response, doing), doing)
-                async for data in _event_data(response, doing):
-                    event = decode_json(data, TaskEvent)
+        """Follow a task to its end; a connection that breaks is opened again, and the state then comes once more."""
+        failures = 0
+        while True:
+            ended = CoordinatorUnreachable(f"follow task {task_id}: the stream ended before the task did")
+            try:
+                async for event in self._stream(task_id):
+                    failures = 0
                     yield event
                     if event.kind.final:
                         return
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise CoordinatorUnreachable(f"{doing}: {str(error) or type(error).__name__}") from error
-        raise CoordinatorUnreachable(f"{doing}: the coordinator ended the stream before the task was over")
+            except CoordinatorUnreachable as error:
+                ended = error
+            failures += 1
+            if failures > RECONNECTS:
+                raise ended
+            await asyncio.sleep(backoff_s(failures, cap_s=10.0, draw=random.random))
+
+    async def _stream(self, task_id: TaskId) -> AsyncIterator[TaskEvent]:
+        path = routes.TASK_EVENTS.path.format(task=task_id)
+        async with self._http.answer("GET", path, timeout_s=None, silence_s=SILENCE_S) as response:
+            data = b""
+            while line := await _line(response.content.readline):
+                if line.startswith(b"data: "):
+                    data += line[6:].rstrip(b"\n")
+                elif line == b"\n" and data:
+                    yield decode_json(data, TaskEvent)
+                    data = b""
 
     async def picture(self, task_id: TaskId, index: int) -> bytes:
-        """Fetch a picture as a PNG file."""
-        path = routes.TASK_PICTURE.path.format(task=task_id, index=index)
-        body, _ = await self._http.raw("GET", path, token=self._key)
-        return body
+        """Read a picture: a PNG file."""
+        return await self._read(routes.TASK_PICTURE, limit=PICTURE_MAX_BYTES, task=task_id, index=f"{index}.png")
 
     async def receipt(self, task_id: TaskId) -> ReceiptView:
-        """Read who made the pictures, and how."""
-        return await self._get(routes.TASK_RECEIPT, ReceiptView, path={"task": task_id})
+        """Read who made a task's pictures, and how."""
+        return decode_json(await self._read(routes.TASK_RECEIPT, task=task_id), ReceiptView)
 
     async def models(self) -> ModelList:
         """Read which models tasks may name."""
-        return await self._get(routes.LIST_MODELS, ModelList)
+        return decode_json(await self._read(routes.LIST_MODELS), ModelList)
 
     async def network(self) -> NetworkView:
-        """Read what this coordinator is."""
-        return await self._get(routes.GET_NETWORK, NetworkView)
+        """Read which network this is, and how busy the coordinator."""
+        return decode_json(await self._read(routes.GET_NETWORK), NetworkView)
 
-    async def miners(self) -> MinerList:
-        """Read the registered miners, with what they did here."""
-        return await self._get(routes.LIST_MINERS, MinerList)
+    async def miners(self, *, after: int = 0, limit: int = 1_000) -> MinerList:
+        """Read a page of miners."""
+        path = f"{routes.LIST_MINERS.path}?after={after}&limit={limit}"
+        return decode_json(_there(await self._http.call("GET", path, limit=PICTURE_MAX_BYTES)), MinerList)
 
     async def draws(self, period: int) -> DrawsView:
-        """Read the public log of a closed draw period."""
-        return await self._get(routes.GET_DRAWS, DrawsView, path={"period": period})
+        """Read the draws of a closed period."""
+        return decode_json(await self._read(routes.GET_DRAWS, limit=DRAWS_MAX_BYTES, period=str(period)), DrawsView)
 
-    async def _get(
-        self,
-        route: Route,
-        reply: type[T],
-        *,
-        body: msgspec.Struct | None = None,
-        headers: dict[str, str] | None = None,
-        path: Mapping[str, object] | None = None,
-    ) -> T:
-        answer = await self._http.call(route, reply, body=body, token=self._key, headers=headers, path=path)
-        if answer is None:
-            raise PeerFault(f"{route.name}: the coordinator's answer is empty")
-        return answer
+    async def ready(self) -> bool:
+        """Ask whether tasks are taken and drawn for."""
+        try:
+            await self._read(routes.READYZ)
+        except (CoordinatorUnreachable, PeerFault):
+            return False
+        return True
+
+    async def _read(self, route: Route, *, limit: int | None = None, **fields: str) -> bytes:
+        path = route.path.format(**fields)
+        if limit is None:
+            return _there(await self._http.call(route.method, path))
+        return _there(await self._http.call(route.method, path, limit=limit))
 
 
-async def _event_data(response: aiohttp.ClientResponse, doing: str) -> AsyncIterator[bytes]:
-    """Split a stream of server-sent events into the data of each.
+async def _line(readline: Callable[[], Awaitable[bytes]]) -> bytes:
+    try:
+        return await readline()
+    except ValueError as error:
+        raise PeerFault(f"read an event: {error}") from None
 
-    Source: HTML Living Standard, "Interpreting an event stream".
-    """
-    pending = b""
-    data: list[bytes] = []
-    async for part in response.content.iter_any():
-        pending += part
-        if len(pending) + sum(len(line) for line in data) > EVENT_LIMIT_BYTES:
-            raise PeerFault(f"{doing}: an event is longer than {EVENT_LIMIT_BYTES:,} bytes")
-        *lines, pending = pending.replace(b"\r\n", b"\n").split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                data.append(line[5:].removeprefix(b" "))
-            elif not line and data:
-                yield b"\n".join(data)
-                data = []
+
+def _there(body: bytes | None) -> bytes:
+    if body is None:
+        raise PeerFault("read an answer of the coordinator: it is empty")
+    return body

@@ -1,13 +1,10 @@
-"""A miner's calls to one coordinator."""
+"""What a miner calls at a coordinator."""
 
-from typing import TypeVar
-
-from cuckoo.client.http import Http
+from cuckoo.client.http import Http, global_address, loopback_or_global
 from cuckoo.domain.errors import PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
 from cuckoo.protocol.messages import (
-    Accepted,
     Failure,
     Poll,
     Progress,
@@ -19,74 +16,93 @@ from cuckoo.protocol.messages import (
     SignInProof,
     SignInRequest,
     SubmitReply,
+    decode_binary,
+    decode_json,
+    encode_binary,
+    encode_json,
 )
+from cuckoo.protocol.routes import Route
 
-T = TypeVar("T")
-POLL_TIMEOUT_S = 40.0
-UPLOAD_TIMEOUT_S = 120.0
+POLL_S = 45.0
+UPLOAD_S = 180.0
 
 
 class CoordinatorClient:
-    """HTTP calls to one coordinator. All raise CoordinatorUnreachable, or the PeerFault that was answered."""
+    """Calls to one coordinator's miner API.
 
-    def __init__(self, origin: str) -> None:
-        """Bind to an origin as the coordinator's introduction names it."""
-        self._http = Http(origin, strangers=True)
+    Every method raises CoordinatorUnreachable when there is no answer, or the PeerFault that was answered. Signatures
+    are checked by the caller: this class only carries them.
+    """
+
+    def __init__(self, origin: str, *, loopback_allowed: bool = False) -> None:
+        """Name the coordinator.
+
+        Args:
+            origin: ``scheme://host[:port]``, as its introduction names it.
+            loopback_allowed: on the devnet; elsewhere only public addresses are connected to, because introductions
+                are written by strangers.
+
+        Raises:
+            ConfigError: not an address that may be called.
+        """
+        self._http = Http(origin, allowed=loopback_or_global if loopback_allowed else global_address)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.close()
 
     async def sign_in(self, request: SignInRequest) -> SignInOffer:
         """Ask to sign in."""
-        return _there(await self._http.call(routes.SIGN_IN, SignInOffer, body=request))
+        return decode_json(await self._send(routes.SIGN_IN, encode_json(request)), SignInOffer)
 
     async def open_session(self, proof: SignInProof) -> Session:
         """Prove to be the miner."""
-        return _there(await self._http.call(routes.OPEN_SESSION, Session, body=proof))
+        return decode_json(await self._send(routes.OPEN_SESSION, encode_json(proof)), Session)
 
     async def sign_out(self, token: str) -> None:
         """End a session: what is assigned and unfinished goes to others."""
-        await self._http.call(routes.SIGN_OUT, Accepted, token=token, timeout_s=5.0)
+        await self._send(routes.SIGN_OUT, None, token)
 
     async def poll(self, token: str, poll: Poll) -> SignedAssignment | None:
         """Offer a slot; None when the long poll ended without an assignment."""
-        return await self._http.call(routes.POLL, SignedAssignment, body=poll, token=token, timeout_s=POLL_TIMEOUT_S)
+        body = await self._http.call(
+            routes.POLL.method, routes.POLL.path, body=encode_json(poll), headers=_bearer(token), timeout_s=POLL_S
+        )
+        return None if body is None else decode_json(body, SignedAssignment)
 
     async def progress(self, token: str, task_id: TaskId, attempt: int, progress: Progress) -> ProgressReply:
-        """Report a step."""
-        return _there(
-            await self._http.call(
-                routes.PROGRESS,
-                ProgressReply,
-                body=progress,
-                token=token,
-                timeout_s=15.0,
-                path={"task": task_id, "attempt": attempt},
-            ),
-        )
+        """Report a step; the reply says whether to stop."""
+        path = _path(routes.PROGRESS, task_id, attempt)
+        return decode_json(await self._send(routes.PROGRESS, encode_json(progress), token, path), ProgressReply)
 
     async def submit(self, token: str, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
-        """Upload a result."""
-        return _there(
-            await self._http.call(
-                routes.RESULT,
-                SubmitReply,
-                body=upload,
-                token=token,
-                timeout_s=UPLOAD_TIMEOUT_S,
-                path={"task": task_id, "attempt": attempt},
-            ),
-        )
+        """Upload a result; once this returns it is durable there."""
+        path = _path(routes.RESULT, task_id, attempt)
+        return decode_binary(await self._send(routes.RESULT, encode_binary(upload), token, path), SubmitReply)
 
     async def fail(self, token: str, task_id: TaskId, attempt: int, failure: Failure) -> None:
         """Report that an attempt failed."""
-        await self._http.call(
-            routes.FAILURE, Accepted, body=failure, token=token, path={"task": task_id, "attempt": attempt}
+        await self._send(routes.FAILURE, encode_json(failure), token, _path(routes.FAILURE, task_id, attempt))
+
+    async def _send(self, route: Route, body: bytes | None, token: str = "", path: str = "") -> bytes:
+        headers = _bearer(token) if token else {}
+        if body is not None:
+            headers["Content-Type"] = "application/msgpack" if route.binary else "application/json"
+        answer = await self._http.call(
+            route.method,
+            path or route.path,
+            body=body,
+            headers=headers,
+            timeout_s=UPLOAD_S if route.binary else POLL_S / 2,
         )
+        if answer is None:
+            raise PeerFault(f"call {route.method} {self._http.origin}{route.path}: the answer is empty")
+        return answer
 
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._http.close()
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
-def _there(reply: T | None) -> T:
-    if reply is None:
-        raise PeerFault("read the coordinator's answer: it is empty where a reply belongs")
-    return reply
+def _path(route: Route, task_id: TaskId, attempt: int) -> str:
+    return route.path.format(task=task_id, attempt=attempt)

@@ -1,17 +1,24 @@
-"""HTTP to a coordinator: bounded answers, no redirects, errors of our own tree."""
+"""One HTTP connection pool to one coordinator: bounded, without redirects, with errors of our own tree.
 
-import asyncio
+::
+
+    no answer, 5xx            CoordinatorUnreachable   (TransientError: try again)
+    503 or 429 with a reason  Unavailable, Overloaded  (PeerFault: after retry_after_s)
+    401 403 404 409 413 422   NotSignedIn, SignatureInvalid, NotFound, Conflict, BodyTooLarge, InvalidField
+    3xx, other 4xx            PeerFault
+"""
+
 import ipaddress
 import socket
-from collections.abc import Mapping
-from typing import Self, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cuckoo.domain.errors import (
+    BodyTooLarge,
     ConfigError,
     Conflict,
     CoordinatorUnreachable,
@@ -21,191 +28,213 @@ from cuckoo.domain.errors import (
     Overloaded,
     PeerFault,
     SignatureInvalid,
+    Unavailable,
     UnknownVersion,
 )
-from cuckoo.protocol.messages import ErrorBody, decode_json, encode_binary, encode_json
-from cuckoo.protocol.routes import Route
+from cuckoo.protocol.messages import ErrorBody, decode_json
 
-T = TypeVar("T")
-ANSWER_LIMIT_BYTES = 64 * 2**20
-CONNECT_TIMEOUT_S = 10.0
-_FAULTS: dict[str, type[PeerFault]] = {
-    kind.code: kind for kind in (PeerFault, UnknownVersion, SignatureInvalid, NotFound, Conflict, NotSignedIn)
+Allowed = Callable[[str], bool]
+"""Tells whether an IP address may be connected to."""
+
+ANSWER_MAX_BYTES = 1_048_576
+PICTURE_MAX_BYTES = 33_554_432
+CALL_S = 20.0
+_CONNECT_S = 10.0
+_STREAM_BUFFER = 2**20
+_RETRY_DEFAULT_S = 2.0
+_BY_CODE: dict[str, type[PeerFault]] = {
+    kind.code: kind for kind in (BodyTooLarge, Conflict, NotFound, NotSignedIn, SignatureInvalid, UnknownVersion)
 }
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host or address is this machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def global_address(address: str) -> bool:
+    """Tell whether an address belongs to the public internet, whatever notation hides it."""
+    parsed = ipaddress.ip_address(address)
+    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
+    return mapped.is_global and not mapped.is_multicast
+
+
+def check_origin(url: str) -> str:
+    """Return ``scheme://host[:port]`` of a URL that may be called.
+
+    Raises:
+        ConfigError: not http or https, more than an origin, or plain http off loopback.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ConfigError(f"call {url}: {error}") from None
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+        raise ConfigError(f"call {url}: the address of a coordinator is https://host[:port]")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ConfigError(f"call {url}: the address of a coordinator has no path: https://host[:port]")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigError(f"call {url}: plain http works on this machine only; use https")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+
+
 class _Resolver(AbstractResolver):
-    """Resolves names to global addresses only, so that an introduction can not point into a private network."""
+    """Resolves names, and gives out only addresses that may be connected to: what was checked is what is used."""
+
+    def __init__(self, allowed: Allowed) -> None:
+        self._inner = aiohttp.ThreadedResolver()
+        self._allowed = allowed
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        results: list[ResolveResult] = []
-        for kind, _, protocol, _, address in found:
-            text = str(address[0])
-            if ipaddress.ip_address(text.split("%", maxsplit=1)[0]).is_global:
-                results.append(
-                    ResolveResult(hostname=host, host=text, port=port, family=kind, proto=protocol, flags=0),
-                )
-        if not results:
-            raise OSError(f"{host} has no global address")
-        return results
+        found = await self._inner.resolve(host, port, family)
+        allowed = [one for one in found if self._allowed(one["host"])]
+        if not allowed:
+            raise OSError(f"{host} resolves to no address that may be called")
+        return allowed
 
     async def close(self) -> None:
-        """Nothing is kept open."""
-
-
-def is_loopback(origin: str) -> bool:
-    """Whether an origin is this machine itself."""
-    host = urlsplit(origin).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        await self._inner.close()
 
 
 class Http:
-    """One origin. HTTPS is required off loopback."""
+    """Calls to one origin."""
 
-    def __init__(self, origin: str, *, strangers: bool) -> None:
-        """Bind to an origin.
+    def __init__(self, url: str, *, allowed: Allowed | None = None) -> None:
+        """Name the origin; nothing is opened before the first call.
 
         Args:
-            origin: scheme://host[:port].
-            strangers: the origin was written by a stranger: names resolve to global addresses only.
+            url: ``https://host[:port]``, or ``http://`` on loopback.
+            allowed: which addresses may be connected to; None for all.
 
         Raises:
-            ConfigError: it is no URL, or plain HTTP to another machine.
+            ConfigError: it is no such address.
         """
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"connect to {origin}: write it as https://host or http://127.0.0.1:8080")
-        if parts.scheme == "http" and not is_loopback(origin):
-            raise ConfigError(f"connect to {origin}: HTTPS is required for another machine")
-        self.origin = origin.rstrip("/")
-        self._guarded = strangers and not is_loopback(origin)
+        self.origin = check_origin(url)
+        self._allowed = allowed
+        host = urlsplit(self.origin).hostname or ""
+        if allowed is not None and _is_address(host) and not allowed(host):
+            raise ConfigError(f"call {url}: this address may not be called")
         self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        """Return itself; connections are opened when they are needed."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close all connections."""
-        await self.close()
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            resolver = _Resolver(self._allowed) if self._allowed is not None else None
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, resolver=resolver, keepalive_timeout=60.0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=_STREAM_BUFFER,
+                trust_env=False,
+            )
+        return self._session
 
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
-            self._session = None
-
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        """The open session; opened at first use, inside the running loop."""
-        if self._session is None:
-            resolver = _Resolver() if self._guarded else None
-            connector = aiohttp.TCPConnector(limit=0, resolver=resolver)
-            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        return self._session
 
     async def call(
-        self,
-        route: Route,
-        reply: type[T],
-        *,
-        body: msgspec.Struct | None = None,
-        token: str = "",
-        timeout_s: float = 60.0,
-        headers: dict[str, str] | None = None,
-        path: Mapping[str, object] | None = None,
-    ) -> T | None:
-        """Call a route.
-
-        Args:
-            route: from the table.
-            reply: what comes back; the route's reply type.
-            body: the request, or None.
-            token: bearer token, or "".
-            timeout_s: for the whole call.
-            headers: more headers.
-            path: values for what stands in braces in the route's path.
-
-        Returns:
-            The reply; None when the answer has no content (204).
-
-        Raises:
-            CoordinatorUnreachable: no answer, or a server error.
-            PeerFault: the refusal that was answered, under its own class.
-        """
-        payload = None if body is None else (encode_binary(body) if route.binary else encode_json(body))
-        sent = dict(headers or {})
-        if payload is not None:
-            sent["Content-Type"] = "application/msgpack" if route.binary else "application/json"
-        answer, status = await self.raw(
-            route.method,
-            route.path.format(**(path or {})),
-            payload=payload,
-            token=token,
-            timeout_s=timeout_s,
-            headers=sent,
-        )
-        if status == 204:
-            return None
-        return decode_json(answer, reply)
-
-    async def raw(
         self,
         method: str,
         path: str,
         *,
-        payload: bytes | None = None,
-        token: str = "",
-        timeout_s: float = 60.0,
-        headers: dict[str, str] | None = None,
-    ) -> tuple[bytes, int]:
-        """Call a path; returns body and status. Raises as :meth:`call`."""
-        sent = dict(headers or {})
-        if token:
-            sent["Authorization"] = f"Bearer {token}"
-        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
-        doing = f"{method} {self.origin}{path}"
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = CALL_S,
+        limit: int = ANSWER_MAX_BYTES,
+    ) -> bytes | None:
+        """Call and return the answer's body, None for one without (204).
+
+        Raises:
+            CoordinatorUnreachable: no answer in time, or the server is broken.
+            PeerFault: it refused; the message is the server's.
+        """
+        async with self.answer(method, path, body=body, headers=headers, timeout_s=timeout_s) as response:
+            return None if response.status == 204 else await _read(response, limit)
+
+    @asynccontextmanager
+    async def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = CALL_S,
+        silence_s: float | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Call and hand out the answer while it streams; raises as ``call``, also for what goes wrong inside.
+
+        Args:
+            method, path, body, headers: of the request.
+            timeout_s: seconds for the whole, None for no limit.
+            silence_s: longest time without a byte.
+        """
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S, sock_read=silence_s)
         try:
-            async with self.session.request(
-                method, self.origin + path, data=payload, headers=sent, timeout=timeout, allow_redirects=False
+            async with self._open().request(
+                method,
+                self.origin + path,
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
             ) as response:
-                answer = await read_bounded(response, doing)
                 if response.status >= 300:
-                    raise fault(response.status, answer, doing)
-                return answer, response.status
+                    raise _refused(self.origin, method, path, response.status, await _read(response, ANSWER_MAX_BYTES))
+                yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise CoordinatorUnreachable(f"{doing}: {str(error) or type(error).__name__}") from error
+            reason = str(error) or type(error).__name__
+            raise CoordinatorUnreachable(f"{method} {self.origin}{path}: {reason}") from error
 
 
-async def read_bounded(response: aiohttp.ClientResponse, doing: str) -> bytes:
-    """Read an answer of at most 64 MiB; raises PeerFault for a longer one."""
-    parts, total = [], 0
-    async for part in response.content.iter_chunked(2**16):
-        total += len(part)
-        if total > ANSWER_LIMIT_BYTES:
-            raise PeerFault(f"{doing}: the answer is longer than {ANSWER_LIMIT_BYTES:,} bytes")
-        parts.append(part)
-    return b"".join(parts)
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    if response.content_length is not None and response.content_length > limit:
+        raise PeerFault(f"read the answer of {response.url}: {response.content_length:,} bytes, at most {limit:,}")
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            raise PeerFault(f"read the answer of {response.url}: more than {limit:,} bytes")
+    return bytes(body)
 
 
-def fault(status: int, body: bytes, doing: str) -> Exception:
-    """Turn a refusal into the error it names."""
+def _refused(origin: str, method: str, path: str, status: int, body: bytes) -> Exception:
+    doing = f"{method} {origin}{path}"
+    if status < 400:
+        return PeerFault(f"{doing}: it redirects (status {status}), and redirects are not followed")
     try:
-        refusal = decode_json(body, ErrorBody)
+        told = decode_json(body, ErrorBody)
     except PeerFault:
-        refusal = ErrorBody(code="", message=f"HTTP {status}")
-    message = f"{doing}: {refusal.message}"
-    if refusal.retry_after_s is not None and status in (429, 503):
-        return Overloaded(message, refusal.retry_after_s)
+        told = ErrorBody(code="", message=f"{doing}: status {status}")
+    retry_after_s = told.retry_after_s if told.retry_after_s is not None else _RETRY_DEFAULT_S
+    if status == Unavailable.http_status and told.code == Unavailable.code:
+        return Unavailable(told.message, retry_after_s)
+    if status == Overloaded.http_status:
+        return Overloaded(told.message, retry_after_s)
     if status >= 500:
-        return CoordinatorUnreachable(f"{message} (HTTP {status})")
-    if refusal.code == InvalidField.code:
-        return InvalidField(refusal.field, "", refusal.limit, message=refusal.message)
-    return _FAULTS.get(refusal.code, PeerFault)(message)
+        return CoordinatorUnreachable(f"{doing}: status {status}: {told.message}")
+    if told.code == InvalidField.code:
+        fault = InvalidField(told.field, "", told.limit)
+        fault.args = (told.message,)
+        return fault
+    return _BY_CODE.get(told.code, PeerFault)(told.message)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def loopback_or_global(address: str) -> bool:
+    """Tell whether an address is public or this machine: what the devnet may call."""
+    return is_loopback(address) or global_address(address)
