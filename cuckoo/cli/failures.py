@@ -55,7 +55,10 @@ def _say(code: str, message: str, hint: str = "", *, as_json: bool, **more: str)
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Unwrap groups of one: a task group's crash is shown as the error that caused it."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    """Unwrap groups: what crashed a task group is shown, not the group; the first expected error where there are."""
+    while isinstance(error, BaseExceptionGroup):
+        expected, _ = error.split(CuckooError)
+        if expected is None and len(error.exceptions) > 1:
+            break
+        error = (expected or error).exceptions[0]
     return error
