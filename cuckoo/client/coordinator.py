@@ -1,6 +1,8 @@
 """What a miner calls at a coordinator."""
 
-from cuckoo.client.http import Http, global_address, loopback_or_global
+from urllib.parse import urlsplit
+
+from cuckoo.client.http import Http, check_origin, global_address, is_loopback
 from cuckoo.domain.errors import PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
@@ -34,18 +36,20 @@ class CoordinatorClient:
     are checked by the caller: this class only carries them.
     """
 
-    def __init__(self, origin: str, *, loopback_allowed: bool = False) -> None:
+    def __init__(self, origin: str) -> None:
         """Name the coordinator.
 
+        Introductions are written by strangers, so only public addresses are connected to, whatever a name resolves to;
+        an origin that says loopback itself is called there: whether it may be is for the caller to decide.
+
         Args:
-            origin: ``scheme://host[:port]``, as its introduction names it.
-            loopback_allowed: on the devnet; elsewhere only public addresses are connected to, because introductions
-                are written by strangers.
+            origin: ``scheme://host[:port]``.
 
         Raises:
             ConfigError: not an address that may be called.
         """
-        self._http = Http(origin, allowed=loopback_or_global if loopback_allowed else global_address)
+        loopback = is_loopback(urlsplit(check_origin(origin)).hostname or "")
+        self._http = Http(origin, allowed=is_loopback if loopback else global_address)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -42,6 +42,7 @@ CALL_S = 20.0
 _CONNECT_S = 10.0
 _STREAM_BUFFER = 2**20
 _RETRY_DEFAULT_S = 2.0
+_PORTS = {"http": 80, "https": 443}
 _BY_CODE: dict[str, type[PeerFault]] = {
     kind.code: kind for kind in (BodyTooLarge, Conflict, NotFound, NotSignedIn, SignatureInvalid, UnknownVersion)
 }
@@ -63,7 +64,7 @@ def global_address(address: str) -> bool:
 
 
 def check_origin(url: str) -> str:
-    """Return ``scheme://host[:port]`` of a URL that may be called.
+    """Return ``scheme://host[:port]`` of a URL that may be called, as both sides of a sign-in write it.
 
     Raises:
         ConfigError: not http or https, more than an origin, or plain http off loopback.
@@ -80,7 +81,7 @@ def check_origin(url: str) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(f"call {url}: plain http works on this machine only; use https")
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, _PORTS[parts.scheme]) else "")
 
 
 class _Resolver(AbstractResolver):
@@ -233,8 +234,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def loopback_or_global(address: str) -> bool:
-    """Tell whether an address is public or this machine: what the devnet may call."""
-    return is_loopback(address) or global_address(address)

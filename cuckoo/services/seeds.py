@@ -11,6 +11,10 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from cuckoo.chain.contracts import StakingContract
+from cuckoo.chain.rpc import ChainClient
+from cuckoo.chain.seedblocks import seed_block
+from cuckoo.chain.transactions import Sender
 from cuckoo.domain.errors import NotFound, TransientError
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.views import DrawLogView, DrawsView
@@ -50,6 +54,37 @@ class SeedSource(Protocol):
 
     async def seed_block(self, period_start: int, tip_block: int) -> SeedBlock | None:
         """Return the block that seeds the period that begins then; None while it is not final."""
+
+
+class SeedsOnChain:
+    """The chain itself as source."""
+
+    def __init__(self, client: ChainClient, sender: Sender, coordinator: NodeId, clock: Clock) -> None:
+        """Commit as ``coordinator``, whose operator sends the transactions."""
+        self._client = client
+        self._sender = sender
+        self._coordinator = coordinator
+        self._staking = StakingContract(client)
+        self._clock = clock
+
+    async def commit(self, tip: bytes) -> tuple[int, int]:
+        """Commit a tip and wait until that is final; returns (number, timestamp) of its block.
+
+        Raises:
+            ChainUnreachable: nothing answers.
+            ConfigError: no native coin for gas.
+        """
+        await self._staking.commit_seed_tip(self._sender, self._coordinator, tip)
+        while True:
+            final = await self._client.block("finalized")
+            committed_at, number = await self._staking.seed_tip(self._coordinator, tip, final.number)
+            if number:
+                return number, committed_at
+            await self._clock.sleep(_LOOK_S / 4)
+
+    async def seed_block(self, period_start: int, tip_block: int) -> SeedBlock | None:
+        """Return the block that seeds a period; None while it is not final."""
+        return await seed_block(self._client, period_start, tip_block)
 
 
 class _Tip(msgspec.Struct, frozen=True):

@@ -83,7 +83,7 @@ class Engine:
         coordinator: Coordinator,
         *,
         tasks: LiveTasks,
-        end_session: Callable[[NodeId, str], None],
+        end_session: Callable[[NodeId], None],
         metrics: CoordinatorMetrics,
     ) -> None:
         """Take what decisions act on.
@@ -93,7 +93,7 @@ class Engine:
             store: where everything goes first.
             coordinator: who signs assignments.
             tasks: the open ones, kept up to date here.
-            end_session: closes a silent miner's session; told why.
+            end_session: closes a silent miner's session.
             metrics: counters.
         """
         self.state = state
@@ -355,7 +355,7 @@ class Engine:
 
     def _end(self, decision: EndSession) -> None:
         log.info("session ended", miner=decision.node, reason=decision.reason)
-        self._end_session(decision.node, decision.reason)
+        self._end_session(decision.node)
 
     def _task(self, decision: AssignTask | RecordFailure | CompleteTask) -> LiveTask:
         task = self.tasks.get(decision.task_id)

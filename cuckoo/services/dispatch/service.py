@@ -53,7 +53,7 @@ class Dispatch:
         models: Iterable[ModelInfo],
         settings: CoordinatorSettings,
         clock: Clock,
-        end_session: Callable[[NodeId, str], None],
+        end_session: Callable[[NodeId], None],
     ) -> None:
         """Take what dispatch works with; call ``recover`` before anything else.
 
@@ -65,12 +65,12 @@ class Dispatch:
             models: those that this installation knows; the first is the default.
             settings: limits that the operator set.
             clock: time.
-            end_session: closes a silent miner's session; told why.
+            end_session: closes a silent miner's session.
         """
 
-        def end(node: NodeId, reason: str) -> None:
+        def end(node: NodeId) -> None:
             self.miners.forget(node)
-            end_session(node, reason)
+            end_session(node)
 
         self.metrics = metrics = CoordinatorMetrics()
         self.catalogue = Catalogue(models)

@@ -1,0 +1,134 @@
+"""The coordinator role: an image API for apps, served by other people's GPUs."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from cuckoo.chain.transactions import Sender
+from cuckoo.client.http import check_origin
+from cuckoo.domain.errors import ConfigError
+from cuckoo.domain.identifiers import Role
+from cuckoo.domain.model import ModelInfo
+from cuckoo.domain.node import Node
+from cuckoo.domain.settings import CoordinatorSettings
+from cuckoo.inference.models import load_registry
+from cuckoo.protocol.eip712 import Domain, Hasher
+from cuckoo.protocol.signing import Signer
+from cuckoo.roles.chain import Chain, require_node
+from cuckoo.runtime.service import Service
+from cuckoo.scheduler.state import SchedulerSettings, State
+from cuckoo.services.dispatch.assignments import Coordinator
+from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.retention import Retention
+from cuckoo.services.seeds import Seeds, SeedsOnChain
+from cuckoo.services.sessions import Sessions
+from cuckoo.storage.store import open_store
+from cuckoo.web.server import coordinator_app, listen, serving
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def open_coordinator(
+    chain: Chain, private_key: bytes, data_dir: Path, settings: CoordinatorSettings
+) -> AsyncIterator[Sequence[Service]]:
+    """Check the stake, open the store, take up the open tasks, and serve.
+
+    Args:
+        chain: connected; its registry view tells who is a miner.
+        private_key: the operator's.
+        data_dir: of this user; the coordinator keeps its tasks in a folder of its own inside.
+        settings: see there.
+
+    Raises:
+        ConfigError: the key is not that of an eligible coordinator, or the port is taken; says what to do.
+    """
+    signer, network, clock = Signer(private_key), chain.network, chain.clock
+    node = await require_node(chain, Role.COORDINATOR, signer.address)
+    hasher, period_s = Hasher(Domain(network.chain_id, network.staking)), network.parameters.draw_period
+    with listen(settings.host, settings.port) as listener:
+        port: int = listener.getsockname()[1]
+        async with open_store(data_dir / network.name / f"coordinator-{node.node_id}", clock=clock.now) as store:
+            sessions = Sessions(
+                node.node_id,
+                signer,
+                hasher,
+                chain.registry,
+                store,
+                origins=origins_of(node, settings, port),
+                clock=clock,
+            )
+            limits = SchedulerSettings(
+                silence_s=settings.miner_lost_s,
+                max_attempts=settings.max_attempts,
+                deadline_max_s=float(network.parameters.longest_deadline),
+            )
+            dispatch = Dispatch(
+                State(limits),
+                store,
+                Coordinator(node.node_id, signer, hasher, period_s),
+                chain.registry,
+                models=known_models(),
+                settings=settings,
+                clock=clock,
+                end_session=sessions.end,
+            )
+            await dispatch.recover()
+            seeds = Seeds(
+                node.node_id,
+                SeedsOnChain(chain.client, Sender(chain.client, private_key), node.node_id, clock),
+                store,
+                period_s=period_s,
+                clock=clock,
+                start_period=dispatch.start_period,
+            )
+            retention = Retention(store, days=settings.retention_days, draw_period_s=period_s, clock=clock)
+            async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
+                log.info("coordinator serves", node=node.node_id, address=f"http://{settings.host}:{port}")
+                yield [
+                    Service("dispatch", dispatch.run, dispatch.drain),
+                    Service("seeds", seeds.run),
+                    Service("retention", retention.run),
+                    Service("store", store.writer.watch),
+                ]
+
+
+def known_models() -> list[ModelInfo]:
+    """Return the models of this installation's registry."""
+    return [
+        ModelInfo(
+            name=model.name,
+            digest=model.digest,
+            title=model.title,
+            width_px=model.defaults.width_px,
+            height_px=model.defaults.height_px,
+            steps=model.defaults.steps,
+            guidance=model.defaults.guidance,
+            scheduler=model.defaults.scheduler,
+            max_pixels=model.limits.max_pixels,
+            max_steps=model.limits.max_steps,
+        )
+        for model in load_registry().values()
+    ]
+
+
+def origins_of(node: Node, settings: CoordinatorSettings, port: int) -> set[str]:
+    """Return the addresses under which miners may sign in: those that are named, and loopback.
+
+    Raises:
+        ConfigError: --public-url is no address that may be called.
+    """
+    origins = {f"http://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")}
+    if settings.public_url:
+        origins.add(check_origin(settings.public_url))
+    try:
+        origins.add(check_origin(node.url))
+    except ConfigError as error:
+        log.warning(
+            "miners can not find this coordinator: its introduction names no address they may call",
+            reason=str(error),
+            mend=f"cuckoo stake introduce {node.node_id} --url https://HOST",
+        )
+    return origins
