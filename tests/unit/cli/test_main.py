@@ -99,7 +99,7 @@ def test_errors__interrupted__are_quiet_and_130(cuckoo, monkeypatch, error):
 
     monkeypatch.setattr(COMMANDS["version",], "callback", fail)
     result = cuckoo("version")
-    assert (result.exit_code, result.output) == (130, "")
+    assert (result.exit_code, result.output.strip()) == (130, "")
 
 
 def test_errors__of_our_own_making__are_raised_as_they_are(cuckoo, monkeypatch):
