@@ -61,7 +61,7 @@ async def ask(client: AppClient, request: TaskRequest, miners: Iterable[MinerVie
     except asyncio.CancelledError:
         await _cancel(client, task.task_id)
         raise
-    view = await client.task(task.task_id)
+    view = await client.get(task.task_id)
     pictures = [await client.picture(task.task_id, index) for index in range(len(view.pictures))]
     receipt = await client.receipt(task.task_id)
     operators = {miner.node_id: Address(miner.operator) for miner in miners}
