@@ -160,8 +160,9 @@ def _miner_result(name: str, row: Outcome) -> MinerResult:
 async def _burst(up: Up, count: int) -> float:
     """Ask for so many pictures at once, so that every miner is busy; returns the seconds it took."""
     began = time.monotonic()
-    requests = [TaskRequest(prompt=prompt, seed=seed) for seed, prompt in enumerate(PROMPTS[:count])]
-    await asyncio.gather(*(ask(up.client, request, up.miners, lambda _: None) for request in requests))
+    async with asyncio.TaskGroup() as group:
+        for seed, prompt in enumerate(PROMPTS[:count]):
+            group.create_task(ask(up.client, TaskRequest(prompt=prompt, seed=seed), up.miners, lambda _: None))
     return time.monotonic() - began
 
 

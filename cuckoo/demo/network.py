@@ -17,7 +17,7 @@ from cuckoo.chain.transactions import Sender
 from cuckoo.client.app import AppClient
 from cuckoo.demo.processes import Processes
 from cuckoo.domain.amounts import CAI, COORDINATOR_MINIMUM, Wei
-from cuckoo.domain.errors import FatalError, TransientError
+from cuckoo.domain.errors import FatalError
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.node import Introduction
 from cuckoo.protocol.signing import Signer
@@ -165,15 +165,11 @@ async def wait_until_ready(client: AppClient, nodes: dict[str, NodeId]) -> list[
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):
             while True:
-                try:
-                    network = await client.network()
+                if await client.ready():
                     miners = [miner for miner in (await client.miners()).miners if miner.node_id in weights]
-                except TransientError:
-                    await asyncio.sleep(LOOK_EVERY_S)
-                    continue
-                ready = [miner for miner in miners if miner.models and miner.weight_wei == weights[miner.node_id]]
-                if network.period is not None and len(ready) == len(weights):
-                    return ready
+                    ready = [miner for miner in miners if miner.models and miner.weight_wei == weights[miner.node_id]]
+                    if len(ready) == len(weights):
+                        return ready
                 await asyncio.sleep(LOOK_EVERY_S)
     except TimeoutError:
         raise FatalError(f"start the demo: after {READY_TIMEOUT_S:.0f} s not every miner is ready") from None
