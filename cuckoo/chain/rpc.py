@@ -1,6 +1,7 @@
 """The one chain client: RPC endpoints with fail-over, and errors of our own tree."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Self, TypeVar, cast
 
 import msgspec
@@ -8,6 +9,7 @@ import structlog
 from eth_typing import ChecksumAddress
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import (
+    BadFunctionCallOutput,
     BadResponseFormat,
     BlockNotFound,
     ContractLogicError,
@@ -17,10 +19,10 @@ from web3.exceptions import (
     TooManyRequests,
     Web3RPCError,
 )
-from web3.types import BlockIdentifier, LogReceipt
+from web3.types import BlockIdentifier, FilterParams, LogReceipt
 
 from cuckoo.chain.reverts import explain_revert
-from cuckoo.domain.errors import ChainUnreachable, ConfigError
+from cuckoo.domain.errors import ChainUnreachable, ConfigError, TransientError
 from cuckoo.domain.identifiers import Address
 from cuckoo.domain.network import Network
 
@@ -31,6 +33,7 @@ REQUEST_TIMEOUT_S = 20.0
 _PASSING = (
     OSError,
     TimeoutError,
+    BadFunctionCallOutput,
     BadResponseFormat,
     BlockNotFound,
     MultipleFailedRequests,
@@ -38,6 +41,12 @@ _PASSING = (
     RequestTimedOut,
     TooManyRequests,
 )
+
+
+class RequestRefused(TransientError):
+    """An endpoint answered with an error of its own: a range too wide, a block it does not have, a spent nonce."""
+
+    code = "request_refused"
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +79,17 @@ def revert_data(error: Web3RPCError | ContractLogicError) -> bytes | None:
     if isinstance(data, str) and data.startswith("0x"):
         return bytes.fromhex(data[2:])
     return b"" if isinstance(error, ContractLogicError) else None
+
+
+async def _get_logs(criteria: FilterParams, web3: AsyncWeb3[Any]) -> list[LogReceipt]:
+    return await web3.eth.get_logs(criteria)
+
+
+def _said(error: ContractLogicError | Web3RPCError) -> str:
+    """Return an endpoint's own words, without the request that they answer."""
+    response: Any = error.rpc_response if isinstance(error, Web3RPCError) else None
+    answer = dict(response).get("error") if response else None
+    return str(answer.get("message", answer)) if isinstance(answer, dict) else str(error)
 
 
 class ChainClient:
@@ -140,6 +160,7 @@ class ChainClient:
 
         Raises:
             ChainUnreachable: no endpoint gave an answer.
+            RequestRefused: an endpoint did, and it was a refusal of its own.
             Reverted: the contract refused; says why.
         """
         problem = "there is no endpoint"
@@ -153,8 +174,8 @@ class ChainClient:
                 if data is not None:
                     raise explain_revert(data, doing) from None
                 if not is_passing(error):
-                    raise
-                problem = str(error)
+                    raise RequestRefused(f"{doing}: the RPC endpoint says: {_said(error)}") from error
+                problem = _said(error)
             except Exception as error:
                 if not is_passing(error):
                     raise
@@ -210,10 +231,15 @@ class ChainClient:
             low, high = spans.pop()
             if low > high:
                 continue
-            criteria: Any = {"address": list(addresses), "fromBlock": low, "toBlock": high, "topics": list(topics)}
+            criteria: FilterParams = {
+                "address": [on_chain(address) for address in addresses],
+                "fromBlock": low,
+                "toBlock": high,
+                "topics": list(topics),
+            }
             try:
-                found += await self.run(lambda web3, c=criteria: web3.eth.get_logs(c), doing="read logs")  # type: ignore[misc]
-            except Web3RPCError:
+                found += await self.run(partial(_get_logs, criteria), doing=f"read logs of blocks {low} to {high}")
+            except RequestRefused:
                 if low == high:
                     raise
                 middle = (low + high) // 2
