@@ -272,8 +272,8 @@ class MinerDesk:
         completion = Completion(encode_binary(upload.receipt), upload.signature, upload.pictures)
         verified = ResultVerified(now=self._clock.now(), task_id=task_id, attempt=number, node=node)
         decisions = self._engine.apply(verified, completion)
-        await self._engine.settled()
         if any(isinstance(decision, CompleteTask) for decision in decisions):
+            await self._engine.settled()
             return SubmitReply()
         return await self._stored_reply(node, task_id, number, upload)
 
@@ -301,6 +301,7 @@ class MinerDesk:
 
     async def _stored_reply(self, node: NodeId, task_id: TaskId, number: int, upload: ResultUpload) -> SubmitReply:
         """Answer a result that is not expected: the stored reply where it is a repeat, or why it does not count."""
+        await self._engine.settled()
         stored = await self._store.tasks.get(task_id)
         attempt = next((one for one in stored.attempts if one.attempt == number), None)
         if attempt is None or attempt.miner_node != node:

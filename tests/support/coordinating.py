@@ -1,0 +1,265 @@
+"""A coordinator over real HTTP with a real store, and a miner that a test moves by hand."""
+
+import hashlib
+import io
+import secrets
+from contextlib import asynccontextmanager
+
+from PIL import Image
+
+from cuckoo.client.app import AppClient
+from cuckoo.client.coordinator import CoordinatorClient
+from cuckoo.domain.amounts import CAI, Wei
+from cuckoo.domain.identifiers import Address, ModelDigest, NodeId, Role
+from cuckoo.domain.model import ModelInfo
+from cuckoo.domain.node import Node
+from cuckoo.domain.settings import CoordinatorSettings
+from cuckoo.domain.task import RuntimeProfile
+from cuckoo.protocol.eip712 import Domain, Hasher, hash_sign_in
+from cuckoo.protocol.messages import (
+    ModelOffer,
+    Poll,
+    Progress,
+    ResultUpload,
+    SignInProof,
+    SignInRequest,
+)
+from cuckoo.protocol.receipts import Receipt, pixel_hash
+from cuckoo.protocol.signing import Signer, check_signed_by
+from cuckoo.runtime.clock import SystemClock
+from cuckoo.scheduler.events import PeriodStarted
+from cuckoo.scheduler.state import SchedulerSettings, State
+from cuckoo.services.dispatch.assignments import Coordinator
+from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.seeds import Seeds
+from cuckoo.services.sessions import Sessions
+from cuckoo.storage.records import SeedTip
+from cuckoo.storage.store import open_store
+from cuckoo.web.server import coordinator_app, listen, serving
+
+DOMAIN = Domain(31_337, Address("0x5FbDB2315678afecb367f032d93F642f64180aa3"))
+HASHER = Hasher(DOMAIN)
+COORDINATOR_KEY = Signer(b"\x22" * 32)
+COORDINATOR = NodeId(1)
+MODEL = ModelInfo(
+    name="tiny",
+    digest=ModelDigest("ab" * 32),
+    title="A tiny model",
+    width_px=64,
+    height_px=64,
+    steps=4,
+    guidance=5.0,
+    max_pixels=128 * 128,
+    max_steps=50,
+)
+OFFER = ModelOffer(digest=MODEL.digest, name=MODEL.name, max_pixels=MODEL.max_pixels, max_steps=MODEL.max_steps)
+PROFILE = RuntimeProfile(
+    device="cpu", dtype="float32", torch="2.13.0", attention="sdpa", threads=1, isa="AVX2", batch_bucket=1
+)
+SETTINGS = CoordinatorSettings(port=0, long_poll_s=5.0)
+LIMITS = SchedulerSettings(silence_s=20.0, max_attempts=3, deadline_max_s=60.0)
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, which a test moves ahead."""
+
+    ahead_s = 0.0
+
+    def now(self):
+        return super().now() + self.ahead_s
+
+    def monotonic(self):
+        return super().monotonic() + self.ahead_s
+
+
+def node(node_id, role, operator, weight=20_000):
+    wei = Wei(weight * CAI)
+    return Node(
+        node_id=NodeId(node_id),
+        role=role,
+        owner=operator,
+        operator=operator,
+        weight_wei=wei,
+        own_wei=wei,
+        own_active_wei=wei,
+        votes_wei=Wei(0),
+        votes_active_wei=Wei(0),
+        floor_wei=wei,
+        commission_bps=0,
+        max_commission_bps=0,
+    )
+
+
+class Registry:
+    """What the follower would show."""
+
+    def __init__(self):
+        self.rows = {}
+        self.put(node(COORDINATOR, Role.COORDINATOR, COORDINATOR_KEY.address, 2_000_000))
+
+    def put(self, row):
+        self.rows[row.node_id] = row
+
+    def node(self, node_id):
+        return self.rows.get(node_id)
+
+    def nodes(self, role):
+        return [row for _, row in sorted(self.rows.items()) if row.role is role]
+
+
+class NoChain:
+    """Where no test looks for seeds."""
+
+    async def commit(self, tip):
+        raise AssertionError("nothing is committed here")
+
+    async def seed_block(self, period_start, tip_block):
+        raise AssertionError("no block is read here")
+
+
+class Running:
+    """A coordinator that serves."""
+
+    def __init__(self, dispatch, sessions, seeds, store, registry, clock, origin):
+        self.dispatch = dispatch
+        self.sessions = sessions
+        self.seeds = seeds
+        self.store = store
+        self.registry = registry
+        self.clock = clock
+        self.origin = origin
+
+    async def start_period(self, period=100):
+        """Give the scheduler a seed under a new tip."""
+        tip = secrets.token_bytes(32)
+        now = self.clock.now()
+        await self.store.writer.execute(
+            self.store.draws.record_tip(
+                SeedTip(tip=tip, secret=secrets.token_bytes(32), created_at=now, first_period=period, block=7)
+            )
+        )
+        self.dispatch.start_period(
+            PeriodStarted(now=now, period=period, seed=hashlib.sha256(tip).digest(), tip=tip, block=7)
+        )
+
+    async def tick(self, ahead_s=0.0):
+        """Let time pass."""
+        self.clock.ahead_s += ahead_s
+        self.dispatch._tick()
+        await self.dispatch.engine.settled()
+
+    def parked(self):
+        return len(self.dispatch.engine.parking)
+
+
+@asynccontextmanager
+async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, clock=None):
+    """Serve on a free port, as the role does."""
+    registry = registry or Registry()
+    clock = clock or ShiftedClock()
+    with listen(settings.host, settings.port) as listener:
+        origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with open_store(folder, clock=clock.now) as store:
+            sessions = Sessions(COORDINATOR, COORDINATOR_KEY, HASHER, registry, store, origins={origin}, clock=clock)
+            dispatch = Dispatch(
+                State(LIMITS),
+                store,
+                Coordinator(COORDINATOR, COORDINATOR_KEY, HASHER, 10),
+                registry,
+                models=[MODEL],
+                settings=settings,
+                clock=clock,
+                end_session=sessions.end,
+            )
+            await dispatch.recover()
+            seeds = Seeds(COORDINATOR, NoChain(), store, period_s=10, clock=clock, start_period=dispatch.start_period)
+            async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
+                coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
+                if with_seed:
+                    await coordinator.start_period()
+                yield coordinator
+
+
+def png(width_px=64, height_px=64, colour=(200, 30, 40), mode="RGB"):
+    """Return (PNG file, pixel hash)."""
+    image = Image.new(mode, (width_px, height_px), colour)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    rgb = image.convert("RGB").tobytes()
+    return file.getvalue(), pixel_hash(height_px, width_px, rgb)
+
+
+class ScriptedMiner:
+    """A miner of one key; signs for real, draws one colour."""
+
+    def __init__(self, coordinator, node_id=2, key=None, weight=20_000):
+        self.coordinator = coordinator
+        self.node_id = NodeId(node_id)
+        self.key = key or Signer(node_id.to_bytes(32, "big"))
+        coordinator.registry.put(node(node_id, Role.MINER, self.key.address, weight))
+        self.client = CoordinatorClient(coordinator.origin)
+        self.token = ""
+        self.last_sequence = 0
+
+    async def sign_in(self, *, slots=2, models=(OFFER,), origin=None, key=None):
+        origin = origin or self.coordinator.origin
+        nonce = secrets.token_bytes(32)
+        offer = await self.client.sign_in(
+            SignInRequest(origin=origin, miner_node=self.node_id, miner_nonce=nonce, last_sequence=self.last_sequence)
+        )
+        digest = HASHER.digest(
+            hash_sign_in(offer.coordinator_node, origin, self.node_id, nonce, offer.coordinator_nonce, offer.expiry)
+        )
+        check_signed_by(digest, offer.signature, COORDINATOR_KEY.address, "the offer")
+        self.proof = SignInProof(
+            origin=origin,
+            miner_node=self.node_id,
+            miner_nonce=nonce,
+            coordinator_nonce=offer.coordinator_nonce,
+            expiry=offer.expiry,
+            signature=(key or self.key).sign(digest),
+            slots=slots,
+            models=models,
+        )
+        session = await self.client.open_session(self.proof)
+        self.token = session.token
+        return session
+
+    async def poll(self, slot=0, models=(MODEL.digest,)):
+        return await self.client.poll(self.token, Poll(slot=slot, models=models))
+
+    async def progress(self, assignment, step, **more):
+        steps = assignment.parameters.steps * assignment.parameters.pictures
+        return await self.client.progress(
+            self.token, assignment.task_id, assignment.attempt, Progress(step=step, steps=steps, **more)
+        )
+
+    def result(self, assignment, *, pictures=None, key=None, **changes):
+        """Make a signed result; ``changes`` go into the receipt before it is signed."""
+        made = pictures or [
+            png(assignment.parameters.width_px, assignment.parameters.height_px, (number, 90, 180))
+            for number in range(assignment.parameters.pictures)
+        ]
+        fields = {
+            "assignment_hash": assignment.struct_hash(),
+            "picture_hashes": tuple(hash_ for _, hash_ in made),
+            "latents_root": hashlib.sha256(b"latents").digest(),
+            "profile": PROFILE,
+            "finished_at": 1_700_000_000,
+        }
+        receipt = Receipt(**{**fields, **changes})
+        signature = (key or self.key).sign(HASHER.digest(receipt.struct_hash()))
+        return ResultUpload(receipt=receipt, signature=signature, pictures=tuple(file for file, _ in made))
+
+    async def submit(self, assignment, upload):
+        return await self.client.submit(self.token, assignment.task_id, assignment.attempt, upload)
+
+    async def serve_one(self, slot=0):
+        """Take one assignment and bring its result."""
+        signed = await self.poll(slot)
+        await self.submit(signed.assignment, self.result(signed.assignment))
+        return signed.assignment
+
+
+def app(coordinator):
+    return AppClient(coordinator.origin)
