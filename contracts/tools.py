@@ -74,7 +74,13 @@ def run(tool: str, *arguments: str, quiet: bool = False) -> int:
     if not quiet:
         return subprocess.run(command, cwd=CONTRACTS, env=environment(), check=False).returncode
     done = subprocess.run(
-        command, cwd=CONTRACTS, env=environment(), check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=CONTRACTS,
+        env=environment(),
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     if done.returncode:
         sys.stderr.write(done.stdout)

@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 import {CuckooToken} from "../src/CuckooToken.sol";
-import {Vm} from "./Vm.sol";
+import {IVm} from "./IVm.sol";
 
 contract CuckooTokenTest {
-    Vm private constant VM = Vm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
+    IVm private constant VM = IVm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
     uint256 private constant SUPPLY = 1_000_000_000 ether;
 
     function allocation(uint256 first, uint256 second) private pure returns (address[] memory, uint256[] memory) {

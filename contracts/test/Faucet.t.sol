@@ -3,12 +3,12 @@ pragma solidity 0.8.37;
 
 import {CuckooToken} from "../src/CuckooToken.sol";
 import {Faucet} from "../src/Faucet.sol";
-import {Vm} from "./Vm.sol";
+import {IVm} from "./IVm.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Errors} from "@openzeppelin/contracts/utils/Errors.sol";
 
 contract FaucetTest {
-    Vm private constant VM = Vm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
+    IVm private constant VM = IVm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
     address private constant ADMIN = address(0x60);
     address private constant ANYONE = address(0x61);
     address private constant MINER = address(0x62);

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IStaking} from "../src/interfaces/IStaking.sol";
 import {NodeView, Role} from "../src/interfaces/StakingTypes.sol";
-import {JuryWeights} from "../src/staking/JuryWeights.sol";
 import {StakingFixture} from "./StakingFixture.sol";
 
 contract ReadsTest is StakingFixture {
@@ -39,42 +38,5 @@ contract ReadsTest is StakingFixture {
     function test_nodeOf__unknown__refused() public {
         VM.expectRevert(abi.encodeWithSelector(IStaking.NodeUnknown.selector, 1));
         staking.nodeOf(1);
-    }
-}
-
-contract JuryWeightsTest is StakingFixture {
-    using JuryWeights for uint256;
-
-    /// @dev Against a plain array of closing weights.
-    function testFuzz_jury__any_changes__like_a_plain_history(uint8[12] memory gaps, uint32[12] memory weights)
-        public
-        pure
-    {
-        uint256[] memory history = new uint256[](120);
-        uint256 slot;
-        uint256 epoch = 5;
-        uint256 present;
-        for (uint256 i = 0; i < 12; ++i) {
-            uint256 gap = uint256(gaps[i]) % 9;
-            for (uint256 k = 0; k < gap; ++k) {
-                history[epoch + k] = present;
-            }
-            epoch += gap;
-            uint256 weight = uint256(weights[i]) % 1_000_000_001;
-            slot = slot.changed(epoch, present, weight);
-            present = weight;
-            for (uint256 ago = 1; ago <= 6 && ago <= epoch; ++ago) {
-                VM.assertEq(slot.atEndOf(epoch - ago), history[epoch - ago]);
-            }
-            VM.assertEq(slot.atEndOf(epoch), present);
-            VM.assertEq(slot.atEndOf(epoch + 9), present);
-        }
-    }
-
-    function test_jury__more_than_six_epochs_ago__unknown() public pure {
-        uint256 slot = uint256(0).changed(10, 0, 7);
-        slot = slot.changed(17, 7, 8);
-        VM.assertEq(slot.atEndOf(11), 7);
-        VM.assertEq(slot.atEndOf(10), 0);
     }
 }

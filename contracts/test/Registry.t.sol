@@ -278,7 +278,7 @@ contract RegistryTest is StakingFixture {
     function test_setCommission__higher__after_the_notice() public {
         uint32 node = newMiner();
         VM.expectEmit(address(staking));
-        emit IStaking.CommissionAnnounced(node, 1500, uint40(start + 260));
+        emit IStaking.CommissionAnnounced(node, 1500, sinceStart(260));
         setCommission(node, 1500);
         VM.assertEq(rowOf(node).nextCommissionBps, 1500);
         VM.assertEq(rowOf(node).nextCommissionAt, start + 260);

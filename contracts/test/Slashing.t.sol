@@ -25,7 +25,7 @@ contract SlashingTest is StakingFixture {
         uint256 supply = token.totalSupply();
         VM.expectEmit(address(staking));
         emit IStaking.Slashed(
-            _node, bytes32(uint256(1)), Fault.Judged, 5000 * CAI, 2000 * CAI, 1000 * CAI, uint40(start + 20)
+            _node, bytes32(uint256(1)), Fault.Judged, 5000 * CAI, 2000 * CAI, 1000 * CAI, sinceStart(20)
         );
         (uint256 ownLoss, uint256 votesLoss, uint256 paid) = slash(Fault.Judged, 1, 1000 * CAI);
         VM.assertEq(ownLoss, 5000 * CAI);

@@ -4,11 +4,11 @@ pragma solidity 0.8.37;
 import {CuckooToken} from "../src/CuckooToken.sol";
 import {Staking} from "../src/Staking.sol";
 import {Fault, NodeView, Parameters, Registration, Role, Tranche} from "../src/interfaces/StakingTypes.sol";
-import {Vm} from "./Vm.sol";
+import {IVm} from "./IVm.sol";
 
 /// @title A network on a development chain, with people in it, for the tests of Staking.
 abstract contract StakingFixture {
-    Vm internal constant VM = Vm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
+    IVm internal constant VM = IVm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
     uint256 internal constant CAI = 1 ether;
     uint256 internal constant OPERATOR_KEY = 0xA11CE;
 
@@ -165,6 +165,12 @@ abstract contract StakingFixture {
     /// @dev The present time. The compiler takes `block.timestamp` for constant within a call, and warping changes it.
     function time() internal view returns (uint256) {
         return VM.getBlockTimestamp();
+    }
+
+    /// @dev A time after the test began.
+    function sinceStart(uint256 seconds_) internal view returns (uint40) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint40(start + seconds_); // enough for 34,000 years
     }
 
     function pass(uint256 seconds_) internal {

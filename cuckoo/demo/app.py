@@ -25,7 +25,7 @@ from cuckoo.protocol.views import EventKind, MinerView, TaskEvent
 from cuckoo.services.asking import Made, ask, miner_names
 
 LOAD = 0.2
-LONGEST_S = 100.0
+LONGEST_S = 110.0
 WARM_UP_TASKS, MEASURED_TASKS = 3, 9
 COUNT_EVERY_S = 0.3
 SHEET_FILE = "contact-sheet.png"

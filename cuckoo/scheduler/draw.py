@@ -12,8 +12,7 @@ from cuckoo.scheduler.fenwick import SumTree
 TRIES = 16
 """Tries over the whole tree, after which the draw goes over the listed eligible nodes."""
 
-_TWO_256 = 1 << 256
-_MASK_256 = _TWO_256 - 1
+_BITS = 256
 _KEY = struct.Struct(">QI")
 
 
@@ -46,10 +45,11 @@ def scale(u: int, total: int) -> int | None:
         u·W mod 2**256 < 2**256 mod W. The remainder is below W, so it is needed only when the low half is, too.
     """
     product = u * total
-    low = product & _MASK_256
-    if low < total and low < _TWO_256 % total:
+    x = product >> _BITS
+    low = product - (x << _BITS)
+    if low < total and low < (1 << _BITS) % total:
         return None
-    return product >> 256
+    return x
 
 
 def draw(tree: SumTree, seed: bytes, index: int, excluded: Collection[NodeId] = ()) -> Drawn | None:

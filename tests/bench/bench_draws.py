@@ -1,7 +1,7 @@
 """Draw speed against ``random.choices``; ratios first, because they hold on any machine (the two are timed in turns).
 
 One operation draws a miner, takes it out of the tree and puts it back. u comes in ready-made: the hash that makes it and
-the log row are measured apart, as neither depends on the number of miners. Run: ``python -m tests.bench.bench_draws``
+the log row are measured apart, as neither depends on the number of miners. Run: ``python tests/bench/bench_draws.py``
 (add ``--json`` for one JSON object). Exit code 1 when a bar is missed.
 """
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title The cheat codes of Foundry's virtual machine that these tests use.
-interface Vm {
+interface IVm {
     function warp(uint256 timestamp) external;
     function roll(uint256 blockNumber) external;
     function getBlockTimestamp() external view returns (uint256);
@@ -11,15 +11,12 @@ interface Vm {
     function startPrank(address sender) external;
     function stopPrank() external;
     function deal(address account, uint256 balance) external;
-    function label(address account, string calldata name) external;
     function addr(uint256 privateKey) external pure returns (address);
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function expectRevert(bytes calldata reason) external;
     function expectRevert(bytes4 selector) external;
     function expectEmit(address emitter) external;
-    function assume(bool condition) external pure;
     function assertEq(uint256 left, uint256 right) external pure;
-    function assertEq(uint256 left, uint256 right, string calldata what) external pure;
     function assertEq(address left, address right) external pure;
     function assertEq(bytes32 left, bytes32 right) external pure;
     function assertEq(string calldata left, string calldata right) external pure;
