@@ -33,7 +33,7 @@ install: .venv/.python .venv/.contracts ## install everything into .venv (Python
 
 .venv/.contracts: .venv/.python contracts/package.json contracts/package-lock.json
 	@echo "installing anvil, forge, solc and OpenZeppelin into contracts/node_modules"
-	@cd contracts && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@cd contracts && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts
 	@for tool in anvil forge cast; do \
 		binary=$$(ls contracts/node_modules/@foundry-rs/$$tool-*/bin/$$tool 2>/dev/null | head -1); \
 		[ -z "$$binary" ] || { chmod +x "$$binary"; ln -sf "../../$$binary" $(BIN)/$$tool; }; done
