@@ -54,7 +54,7 @@ check: install .venv/.slither ## lint, types, floors, contract format, lint and 
 	@$(BIN)/lint-imports --no-logo
 	@cd contracts && forge fmt --check
 	@cd contracts && forge lint
-	@cd contracts && ../.venv/slither/bin/slither .
+	@cd contracts && { found=$$(../.venv/slither/bin/slither . 2>&1) || { echo "$$found"; exit 1; }; }
 
 .PHONY: test
 test: install ## all tests: unit, contracts, integration, system
