@@ -210,16 +210,24 @@ interface IStaking {
 
     event EntriesPaused(uint40 until);
     event EntriesResumed();
+    event GuardianChanged(address indexed guardian);
 
+    error NotGuardian(address caller);
     error EntriesArePaused(uint256 until);
     error PauseTooLong(uint256 limit, uint256 actual);
     error PauseTooSoon(uint256 allowedFrom);
 
-    /// @notice Stops `stake`, `vote` and `register` for a while. Contract owner only.
+    /// @notice Names who may pause without waiting for the owner's delay; zero means nobody. Contract owner only.
+    function setGuardian(address account) external;
+
+    /// @notice Stops `stake`, `vote` and `register` for a while. Guardian or contract owner.
     function pauseEntries(uint32 durationS) external;
 
-    /// @notice Ends a pause early. Contract owner only.
+    /// @notice Ends a pause early. Guardian or contract owner.
     function resumeEntries() external;
+
+    /// @notice Who may pause beside the contract's owner.
+    function guardian() external view returns (address);
 
     /// @notice Until when entries are paused, unix seconds; in the past if they are not.
     function entriesPausedUntil() external view returns (uint40);
@@ -241,6 +249,12 @@ interface IStaking {
 
     /// @notice How many nodes of a role were ever registered.
     function nodeCount(Role role) external view returns (uint256);
+
+    /// @notice Whose a node is, and what it does. A cheaper read than `nodeOf`, for other contracts.
+    function ownerOf(uint32 node) external view returns (address nodeOwner, Role role);
+
+    /// @notice Who receives a node's income.
+    function payeeOf(uint32 node) external view returns (address);
 
     /// @notice The node an operator key belongs to for ever, and when it was replaced there (zero if it is in use).
     function operatorOf(address operator) external view returns (uint32 node, uint40 replacedAt);

@@ -39,6 +39,17 @@ abstract contract Reads is StakingState {
     }
 
     /// @inheritdoc IStaking
+    function ownerOf(uint32 id) external view returns (address nodeOwner, Role role) {
+        Node storage node = _existing(id);
+        return (node.owner, node.role);
+    }
+
+    /// @inheritdoc IStaking
+    function payeeOf(uint32 id) external view returns (address) {
+        return _payee(_existing(id));
+    }
+
+    /// @inheritdoc IStaking
     function operatorOf(address operator) external view returns (uint32 node, uint40 replacedAt) {
         OperatorState storage state = _operators[operator];
         return (state.node, state.replacedAt);
@@ -62,7 +73,7 @@ abstract contract Reads is StakingState {
         row.role = node.role;
         row.owner = node.owner;
         row.operator = node.operator;
-        row.payee = node.payee == address(0) ? node.owner : node.payee;
+        row.payee = _payee(node);
         row.pendingOwner = node.pendingOwner;
         row.weight = node.weight;
         row.floor = node.floor;
@@ -74,6 +85,11 @@ abstract contract Reads is StakingState {
         row.nextCommissionAt = node.nextCommissionAt;
         row.jailedUntil = node.jailedUntil;
         row.introductionBlock = node.introductionBlock;
+    }
+
+    function _payee(Node storage node) private view returns (address payee) {
+        payee = node.payee;
+        return payee == address(0) ? node.owner : payee;
     }
 
     function _tranche(TrancheState storage tranche) private view returns (TrancheView memory) {
