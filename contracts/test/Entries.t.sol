@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {IStaking} from "../src/interfaces/IStaking.sol";
 import {Registration, Role, Tranche} from "../src/interfaces/StakingTypes.sol";
 import {StakingFixture} from "./StakingFixture.sol";
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
 contract EntriesTest is StakingFixture {
     function pause(uint32 durationS) private {
@@ -78,8 +77,8 @@ contract EntriesTest is StakingFixture {
         VM.assertEq(staking.entriesPausedUntil(), time() - 50);
     }
 
-    function test_pause__not_the_owner__refused() public {
-        bytes memory reason = abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, OWNER);
+    function test_pause__neither_owner_nor_guardian__refused() public {
+        bytes memory reason = abi.encodeWithSelector(IStaking.NotGuardian.selector, OWNER);
         expectError(reason);
         VM.prank(OWNER);
         staking.pauseEntries(1);

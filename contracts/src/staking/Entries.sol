@@ -16,8 +16,20 @@ abstract contract Entries is StakingState, Ownable2Step {
         _;
     }
 
+    /// @dev Lets the guardian through, and the owner.
+    modifier onlyGuardian() {
+        _requireGuardian();
+        _;
+    }
+
     /// @inheritdoc IStaking
-    function pauseEntries(uint32 durationS) external onlyOwner {
+    function setGuardian(address account) external onlyOwner {
+        _guardian = account;
+        emit GuardianChanged(account);
+    }
+
+    /// @inheritdoc IStaking
+    function pauseEntries(uint32 durationS) external onlyGuardian {
         if (durationS > LONGEST_PAUSE) revert PauseTooLong(LONGEST_PAUSE, durationS);
         if (block.timestamp < _pauseAllowedFrom) revert PauseTooSoon(_pauseAllowedFrom);
         _pausedUntil = _now() + durationS;
@@ -26,7 +38,7 @@ abstract contract Entries is StakingState, Ownable2Step {
     }
 
     /// @inheritdoc IStaking
-    function resumeEntries() external onlyOwner {
+    function resumeEntries() external onlyGuardian {
         if (block.timestamp < _pausedUntil) _pausedUntil = _now();
         emit EntriesResumed();
     }
@@ -34,6 +46,15 @@ abstract contract Entries is StakingState, Ownable2Step {
     /// @inheritdoc IStaking
     function entriesPausedUntil() external view returns (uint40) {
         return _pausedUntil;
+    }
+
+    /// @inheritdoc IStaking
+    function guardian() external view returns (address) {
+        return _guardian;
+    }
+
+    function _requireGuardian() private view {
+        if (msg.sender != _guardian && msg.sender != owner()) revert NotGuardian(msg.sender);
     }
 
     function _requireEntriesOpen() private view {

@@ -111,6 +111,8 @@ abstract contract StakingState is StakingParameters {
     /// @dev What one share of the votes had earned when its generation was wiped.
     mapping(uint32 node => mapping(uint32 generation => uint256 rewardPerShare)) internal _wipedRewardPerShare;
 
+    /// @dev Who may pause without the owner's delay.
+    address internal _guardian;
     uint40 internal _pausedUntil;
     uint40 internal _pauseAllowedFrom;
     uint32 internal _lastNode;
