@@ -67,13 +67,8 @@ contract GovernanceTest is StakingFixture {
         schedule(address(staking), call);
         pass(DELAY - 1);
         bytes32 id = timelock.hashOperation(address(staking), 0, call, 0, SALT);
-        VM.expectRevert(
-            abi.encodeWithSelector(
-                TimelockController.TimelockUnexpectedOperationState.selector,
-                id,
-                bytes32(1 << uint8(TimelockController.OperationState.Ready))
-            )
-        );
+        bytes32 ready = bytes32(2 ** uint256(TimelockController.OperationState.Ready));
+        VM.expectRevert(abi.encodeWithSelector(TimelockController.TimelockUnexpectedOperationState.selector, id, ready));
         execute(address(staking), call);
         pass(1);
         execute(address(staking), call);
@@ -156,9 +151,6 @@ contract GovernanceTest is StakingFixture {
         pass(14 days);
         expectError(abi.encodeWithSelector(IStaking.NotGuardian.selector, GUARDIAN));
         VM.prank(GUARDIAN);
-        staking.pauseEntries(1);
-        expectError(abi.encodeWithSelector(IStaking.NotGuardian.selector, address(0)));
-        VM.prank(address(0));
         staking.pauseEntries(1);
     }
 
