@@ -17,14 +17,17 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 /// @param thawing The part of it that is announced to be withdrawn, in wei; never more than `balance`.
 /// @param thawedAt When that part can be withdrawn.
 /// @param opened Whether the roles of both were found right. They never change.
-/// @param redeemed What was ever paid to the miner, in wei. By whom the vouchers were signed plays no part.
+/// @param redeemed What was ever paid to the miner, in wei. By whom the vouchers were signed plays no part. The whole supply
+/// would have to go round 10^11 times to fill it.
+/// @param fees The part of it that is kept here for the miner's stakers, in wei.
 struct Account {
     uint96 balance;
     uint96 thawing;
     uint40 thawedAt;
     bool opened;
     // -
-    uint256 redeemed;
+    uint128 redeemed;
+    uint128 fees;
 }
 
 /// @title Escrow: what coordinators hold ready for miners, and the vouchers that miners redeem from it.
@@ -129,25 +132,35 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
         amount = Math.min(voucher.cumulative - redeemed, balance);
         redeemed += amount;
         balance -= amount;
-        state.redeemed = redeemed;
+        uint256 fees = amount * FEES_PERCENT / 100;
+        state.redeemed = redeemed.toUint128();
+        state.fees = (state.fees + fees).toUint128();
         state.balance = balance.toUint96();
         if (state.thawing > balance) state.thawing = balance.toUint96();
 
-        uint256 fees = amount * FEES_PERCENT / 100;
         address payee = STAKING.payeeOf(voucher.minerNode);
         emit Redeemed(voucher.coordinatorNode, voucher.minerNode, payee, amount, fees, redeemed);
-        if (fees > 0) STAKING.addFees(voucher.minerNode, fees);
         TOKEN.safeTransfer(payee, amount - fees);
+    }
+
+    /// @inheritdoc IEscrow
+    function passFees(uint32 coordinator, uint32 miner) external nonReentrant returns (uint256 amount) {
+        Account storage state = _accounts[coordinator][miner];
+        amount = state.fees;
+        if (amount == 0) revert NoFees(coordinator, miner);
+        state.fees = 0;
+        emit FeesPassed(coordinator, miner, amount);
+        STAKING.addFees(miner, amount);
     }
 
     /// @inheritdoc IEscrow
     function account(uint32 coordinator, uint32 miner)
         external
         view
-        returns (uint256 balance, uint256 thawing, uint40 thawedAt, uint256 redeemed)
+        returns (uint256 balance, uint256 thawing, uint40 thawedAt, uint256 redeemed, uint256 fees)
     {
         Account storage state = _accounts[coordinator][miner];
-        return (state.balance, state.thawing, state.thawedAt, state.redeemed);
+        return (state.balance, state.thawing, state.thawedAt, state.redeemed, state.fees);
     }
 
     /// @inheritdoc IEscrow

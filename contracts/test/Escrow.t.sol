@@ -173,7 +173,7 @@ contract EscrowTest is EscrowFixture {
         thawFor(miner, 4 * CAI);
         pass(THAW - 1);
         thawFor(miner, CAI);
-        (, uint256 thawing, uint40 thawedAt,) = escrow.account(coordinator, miner);
+        (, uint256 thawing, uint40 thawedAt,,) = escrow.account(coordinator, miner);
         VM.assertEq(thawing, 5 * CAI);
         VM.assertEq(thawedAt, sinceStart(2 * THAW - 1));
         pass(THAW - 1);

@@ -83,10 +83,14 @@ abstract contract EscrowFixture is StakingFixture {
 
     /// @dev Checks a balance, the part that thaws, and what was redeemed.
     function assertAccount(uint32 whose, uint256 balance, uint256 thawing, uint256 redeemed) internal view {
-        (uint256 isBalance, uint256 isThawing,, uint256 isRedeemed) = escrow.account(coordinator, whose);
+        (uint256 isBalance, uint256 isThawing,, uint256 isRedeemed,) = escrow.account(coordinator, whose);
         VM.assertEq(isBalance, balance);
         VM.assertEq(isThawing, thawing);
         VM.assertEq(isRedeemed, redeemed);
+    }
+
+    function keptFees(uint32 whose) internal view returns (uint256 fees) {
+        (,,,, fees) = escrow.account(coordinator, whose);
     }
 
     function nothingToRedeem(uint256 redeemed, uint256 balance) internal pure returns (bytes memory) {

@@ -11,21 +11,45 @@ import {EscrowFixture} from "./EscrowFixture.sol";
 contract EscrowRedeemTest is EscrowFixture {
     uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
 
-    function test_redeem__first_voucher__nine_tenths_to_the_owner_one_to_the_stakers() public {
+    function test_redeem__first_voucher__nine_tenths_to_the_owner_one_is_kept() public {
         put(miner, 100 * CAI);
         uint256 before = token.balanceOf(OWNER);
         Voucher memory voucher = voucherFor(miner, 40 * CAI);
         bytes memory signature = signed(PAYER_KEY, voucher);
         VM.expectEmit(address(escrow));
         emit IEscrow.Redeemed(coordinator, miner, OWNER, 40 * CAI, 4 * CAI, 40 * CAI);
-        VM.expectEmit(address(staking));
-        emit IStaking.FeesAdded(miner, address(escrow), 4 * CAI);
         VM.assertEq(escrow.redeem(voucher, signature), 40 * CAI);
         VM.assertEq(token.balanceOf(OWNER), before + 36 * CAI);
-        VM.assertEq(token.balanceOf(address(escrow)), 60 * CAI);
+        VM.assertEq(keptFees(miner), 4 * CAI);
+        VM.assertEq(token.balanceOf(address(escrow)), 64 * CAI);
         assertAccount(miner, 60 * CAI, 0, 40 * CAI);
+    }
+
+    function test_passFees__after_two_vouchers__streamed_to_the_stakers() public {
+        put(miner, 100 * CAI);
+        redeem(miner, 40 * CAI);
+        redeem(miner, 60 * CAI);
+        VM.expectEmit(address(escrow));
+        emit IEscrow.FeesPassed(coordinator, miner, 6 * CAI);
+        VM.expectEmit(address(staking));
+        emit IStaking.FeesAdded(miner, address(escrow), 6 * CAI);
+        VM.assertEq(escrow.passFees(coordinator, miner), 6 * CAI);
+        VM.assertEq(keptFees(miner), 0);
+        assertAccount(miner, 40 * CAI, 0, 60 * CAI);
+        VM.assertEq(token.balanceOf(address(escrow)), 40 * CAI);
         pass(60);
-        VM.assertApproxEqAbs(claimOf(miner, Tranche.Own, OWNER), 4 * CAI, DUST);
+        VM.assertApproxEqAbs(claimOf(miner, Tranche.Own, OWNER), 6 * CAI, DUST);
+    }
+
+    function test_passFees__none_kept__refused() public {
+        put(miner, 10 * CAI);
+        bytes memory reason = abi.encodeWithSelector(IEscrow.NoFees.selector, coordinator, miner);
+        VM.expectRevert(reason);
+        escrow.passFees(coordinator, miner);
+        redeem(miner, 10 * CAI);
+        escrow.passFees(coordinator, miner);
+        VM.expectRevert(reason);
+        escrow.passFees(coordinator, miner);
     }
 
     function test_redeem__a_payee_is_set__is_paid() public {
@@ -247,10 +271,11 @@ contract EscrowRedeemTest is EscrowFixture {
             assertAccount(miner, held - paid, 0, paid);
         }
         assertAccount(miner2, 7 * CAI, 0, 0);
-        VM.assertEq(token.balanceOf(address(escrow)), held - paid + 7 * CAI);
+        VM.assertEq(token.balanceOf(address(escrow)), held - paid + 7 * CAI + keptFees(miner));
         uint256 received = token.balanceOf(OWNER) - before;
-        VM.assertGe(received, paid - paid / 10);
-        VM.assertLe(received, paid - paid / 10 + 2);
+        VM.assertEq(received + keptFees(miner), paid);
+        VM.assertLe(keptFees(miner), paid / 10);
+        VM.assertGe(keptFees(miner) + 2, paid / 10);
     }
 
     function testFuzz_thaw__and_redeem__all_that_was_put_in_comes_out(uint96 funds, uint96 thawing, uint96 promised)
@@ -267,7 +292,8 @@ contract EscrowRedeemTest is EscrowFixture {
         if (left > 0) {
             VM.assertEq(escrow.withdrawThawed(coordinator, miner), announced < left ? announced : left);
         }
-        VM.assertEq(token.balanceOf(address(escrow)), left > announced ? left - announced : 0);
+        uint256 kept = keptFees(miner);
+        VM.assertEq(token.balanceOf(address(escrow)), kept + (left > announced ? left - announced : 0));
     }
 
     /// @dev The recovered signer depends on what was changed: only the kind of refusal is known.

@@ -39,4 +39,20 @@ contract ReadsTest is StakingFixture {
         VM.expectRevert(abi.encodeWithSelector(IStaking.NodeUnknown.selector, 1));
         staking.nodeOf(1);
     }
+
+    function test_ownerOf_and_payeeOf__a_node__as_in_its_row() public {
+        uint32 node = newNode(OTHER, Role.Coordinator, 2_000_000 * CAI);
+        (address owner, Role role) = staking.ownerOf(node);
+        VM.assertEq(owner, OTHER);
+        VM.assertTrue(role == Role.Coordinator);
+        VM.assertEq(staking.payeeOf(node), OTHER);
+        VM.prank(OTHER);
+        staking.setPayee(node, VOTER);
+        VM.assertEq(staking.payeeOf(node), VOTER);
+        VM.assertEq(rowOf(node).payee, VOTER);
+        VM.expectRevert(abi.encodeWithSelector(IStaking.NodeUnknown.selector, node + 1));
+        staking.ownerOf(node + 1);
+        VM.expectRevert(abi.encodeWithSelector(IStaking.NodeUnknown.selector, node + 1));
+        staking.payeeOf(node + 1);
+    }
 }

@@ -25,7 +25,7 @@ interface IEscrow {
         uint32 indexed coordinator, uint32 indexed miner, uint256 amount, uint256 thawing, uint40 thawedAt
     );
     event ThawedWithdrawn(uint32 indexed coordinator, uint32 indexed miner, address indexed to, uint256 amount);
-    /// @notice Of `amount`, `fees` went to the stakers of the miner and the rest to `payee`.
+    /// @notice Of `amount`, `fees` are kept for the stakers of the miner and the rest went to `payee`.
     event Redeemed(
         uint32 indexed coordinator,
         uint32 indexed miner,
@@ -34,6 +34,7 @@ interface IEscrow {
         uint256 fees,
         uint256 redeemed
     );
+    event FeesPassed(uint32 indexed coordinator, uint32 indexed miner, uint256 amount);
 
     /// @notice The thaw is `actual` seconds; it must lie within `low` and `high`.
     error ThawOutOfBounds(uint256 low, uint256 high, uint256 actual);
@@ -55,6 +56,7 @@ interface IEscrow {
     error VoucherSignerReplaced(address signer, uint256 validUntil);
     /// @notice All that the voucher promises was paid already (`redeemed` wei), or the balance is empty.
     error NothingToRedeem(uint256 redeemed, uint256 balance);
+    error NoFees(uint32 coordinator, uint32 miner);
 
     /// @notice Adds CAI of the caller to what a coordinator holds ready for a miner. Anyone may call.
     function deposit(uint32 coordinator, uint32 miner, uint256 amount) external;
@@ -70,22 +72,28 @@ interface IEscrow {
     /// @return amount What was paid, in wei.
     function withdrawThawed(uint32 coordinator, uint32 miner) external returns (uint256 amount);
 
-    /// @notice Pays what a voucher promises beyond what was paid before, as far as the balance reaches: a tenth to the
-    /// miner's stakers, as fees, the rest to its payee. Anyone may call.
+    /// @notice Pays what a voucher promises beyond what was paid before, as far as the balance reaches: nine tenths to
+    /// the miner's payee; the rest is kept for its stakers, for `passFees`. Anyone may call.
     /// @param voucher The promise; an older one than was redeemed is refused.
     /// @param signature r, s, v by the coordinator's operator, or by one that was replaced less than one thaw ago.
     /// @return amount What was paid, in wei.
     function redeem(Voucher calldata voucher, bytes calldata signature) external returns (uint256 amount);
 
+    /// @notice Passes what is kept for a miner's stakers on to Staking, which streams it. Apart from `redeem`, because it costs
+    /// more than that and is seldom needed; and so that nothing in Staking can hold up a payment. Anyone may call.
+    /// @return amount What was passed on, in wei.
+    function passFees(uint32 coordinator, uint32 miner) external returns (uint256 amount);
+
     /// @notice What a coordinator holds ready for a miner.
     /// @return balance All of it, in wei.
     /// @return thawing The part of it that is announced to be withdrawn, in wei.
     /// @return thawedAt When that part can be withdrawn, unix seconds; meaningless if nothing thaws.
-    /// @return redeemed What was ever paid to the miner, in wei: as much as `cumulative` of a voucher must exceed.
+    /// @return redeemed What was ever paid to the miner, in wei: `cumulative` of a voucher must be higher.
+    /// @return fees What is kept for the miner's stakers and not passed on yet, in wei. It is not part of `balance`.
     function account(uint32 coordinator, uint32 miner)
         external
         view
-        returns (uint256 balance, uint256 thawing, uint40 thawedAt, uint256 redeemed);
+        returns (uint256 balance, uint256 thawing, uint40 thawedAt, uint256 redeemed, uint256 fees);
 
     /// @notice What the operator signs for a voucher: its EIP-712 digest on the present chain.
     function voucherDigest(Voucher calldata voucher) external view returns (bytes32);

@@ -46,7 +46,7 @@ abstract contract Reads is StakingState {
 
     /// @inheritdoc IStaking
     function payeeOf(uint32 id) external view returns (address) {
-        return _payee(_existing(id));
+        return _payee(id);
     }
 
     /// @inheritdoc IStaking
@@ -73,7 +73,7 @@ abstract contract Reads is StakingState {
         row.role = node.role;
         row.owner = node.owner;
         row.operator = node.operator;
-        row.payee = _payee(node);
+        row.payee = _payee(id);
         row.pendingOwner = node.pendingOwner;
         row.weight = node.weight;
         row.floor = node.floor;
@@ -87,9 +87,9 @@ abstract contract Reads is StakingState {
         row.introductionBlock = node.introductionBlock;
     }
 
-    function _payee(Node storage node) private view returns (address payee) {
-        payee = node.payee;
-        return payee == address(0) ? node.owner : payee;
+    function _payee(uint32 id) private view returns (address payee) {
+        payee = _nodes[id].payee;
+        if (payee == address(0)) payee = _existing(id).owner;
     }
 
     function _tranche(TrancheState storage tranche) private view returns (TrancheView memory) {
