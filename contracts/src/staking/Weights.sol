@@ -91,10 +91,12 @@ abstract contract Weights is Rewards {
         if (lowest < node.floor) node.floor = SafeCast.toUint96(lowest);
     }
 
-    /// @dev Moves the weight of a node from one owner to another.
+    /// @dev Moves the weight of a node from one owner to another. The node forgets the epochs that are closed: a party to a
+    /// dispute, whose nodes can not judge it, could else hand one to somebody else for that time.
     function _moveJuryWeight(Node storage node, address from, address to) internal {
         uint256 weight = node.weight / WHOLE_CAI;
         uint256 epoch = _epoch();
+        node.jury = uint256(0).changed(epoch, 0, weight);
         _ownerJury[from][node.role] = _ownerJury[from][node.role].changed(epoch, weight, 0);
         _ownerJury[to][node.role] = _ownerJury[to][node.role].changed(epoch, 0, weight);
     }
