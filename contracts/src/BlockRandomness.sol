@@ -37,8 +37,8 @@ contract BlockRandomness is IRandomness {
     }
 
     /// @inheritdoc IRandomness
-    function seedOf(uint256 number) external view returns (bytes32 seed, bool lost) {
-        if (block.number > number + KEPT) return (bytes32(0), true);
-        return (blockhash(number), false);
+    function seedOf(uint256 ofTicket) external view returns (bytes32 seed, bool lost) {
+        if (block.number > ofTicket + KEPT) return (bytes32(0), true);
+        return (blockhash(ofTicket), false);
     }
 }

@@ -53,7 +53,7 @@ abstract contract Judgement is Jury {
         if (verdict != Verdict.None && (verdict == Verdict.Abstain || outcome == Outcome.Drawn)) return;
         if (verdict == _coherentWith(outcome)) {
             uint256 amount = seats * dispute.feePerSeat;
-            address payee = STAKING.nodeOf(node).payee;
+            address payee = STAKING.payeeOf(node);
             emit JurorPaid(id, index, node, payee, amount);
             TOKEN.safeTransfer(payee, amount);
         } else {
@@ -77,6 +77,7 @@ abstract contract Judgement is Jury {
         (uint256 winners, uint256 losers) = _accuserFirst(dispute);
         uint256 due = seats * FEE;
         uint256 fromLoser = Math.min(due, losers);
+        // slither-disable-next-line reentrancy-benign -- what is paid depends on it, and Staking calls nobody back
         (uint256 ownLoss, uint256 votesLoss, uint256 fromStake) =
             STAKING.slash(dispute.miner, Fault.Judged, dispute.faultId, due - fromLoser);
         uint256 fromWinner = Math.min(due - fromLoser - fromStake, winners);

@@ -36,6 +36,7 @@ abstract contract Jury is Accusations {
         if (juror.seats != 0) revert SeatsTaken(node);
         bytes32 seed = round.seed;
         if (seed == bytes32(0)) {
+            // slither-disable-next-line unused-return -- a lost seed is zero too, and refused as such
             (seed,) = RANDOMNESS.seedOf(round.ticket);
             _takeSeed(id, index, round, seed);
         }
@@ -122,6 +123,7 @@ abstract contract Jury is Accusations {
         pure
         returns (bytes32)
     {
+        // forge-lint: disable-next-line(asm-keccak256)
         return keccak256(abi.encode(id, index, node, verdict, digest, salt));
     }
 }

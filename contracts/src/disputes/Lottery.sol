@@ -22,6 +22,7 @@ library Lottery {
     ) internal pure returns (uint256 count) {
         uint256 share = wanted * weight;
         count = share / total;
+        // forge-lint: disable-next-line(asm-keccak256)
         uint256 draw = uint256(keccak256(abi.encode(seed, dispute, round, node)));
         if (draw < Math.mulDiv(type(uint256).max, share % total, total)) ++count;
     }

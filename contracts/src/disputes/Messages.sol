@@ -4,12 +4,15 @@ pragma solidity 0.8.37;
 import {Assignment, Receipt, RuntimeProfile} from "../interfaces/DisputeTypes.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
-/// @title What coordinators and miners sign, hashed as EIP-712 says. The type strings are final.
+/// @title Messages: what coordinators and miners sign, hashed as EIP-712 says. The type strings are final.
+// forge-lint: disable-next-item(asm-keccak256)
 library Messages {
-    bytes private constant TASK_PARAMETERS =
-        "TaskParameters(bytes32 salt,string mode,bytes32 modelDigest,string prompt,string negativePrompt,uint32 widthPx,uint32 heightPx,uint16 pictures,uint16 steps,string scheduler,uint32 guidanceThousandths,uint64 seed,bytes32 sourceHash,bytes32 maskHash,uint32 strengthMillionths,bytes32 lorasHash,bool reproducible)";
-    bytes private constant RUNTIME_PROFILE =
-        "RuntimeProfile(string device,string dtype,string torch,string attention,uint16 threads,string isa,uint16 batchBucket)";
+    bytes private constant TASK_PARAMETERS = "TaskParameters(bytes32 salt,string mode,bytes32 modelDigest,string prompt,"
+        "string negativePrompt,uint32 widthPx,uint32 heightPx,uint16 pictures,uint16 steps,"
+        "string scheduler,uint32 guidanceThousandths,uint64 seed,bytes32 sourceHash,bytes32 maskHash,"
+        "uint32 strengthMillionths,bytes32 lorasHash,bool reproducible)";
+    bytes private constant RUNTIME_PROFILE = "RuntimeProfile(string device,string dtype,string torch,string attention,"
+        "uint16 threads,string isa,uint16 batchBucket)";
 
     bytes32 private constant DOMAIN_TYPE =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
@@ -17,14 +20,17 @@ library Messages {
     bytes32 private constant VERSION = keccak256("1");
     bytes32 private constant ASSIGNMENT_TYPE = keccak256(
         abi.encodePacked(
-            "Assignment(uint32 coordinatorNode,uint32 minerNode,bytes16 taskId,uint16 attempt,uint64 sequence,TaskParameters parameters,uint256 price,uint64 deadline,bytes32 seedTip,uint64 drawIndex,bytes32 drawHead,uint64 drawBlock)",
+            "Assignment(uint32 coordinatorNode,uint32 minerNode,bytes16 taskId,uint16 attempt,"
+            "uint64 sequence,TaskParameters parameters,uint256 price,uint64 deadline,bytes32 seedTip,"
+            "uint64 drawIndex,bytes32 drawHead,uint64 drawBlock)",
             TASK_PARAMETERS
         )
     );
     bytes32 private constant PROFILE_TYPE = keccak256(RUNTIME_PROFILE);
     bytes32 private constant RECEIPT_TYPE = keccak256(
         abi.encodePacked(
-            "Receipt(bytes32 assignmentHash,bytes32[] pictureHashes,bytes32 latentsRoot,RuntimeProfile profile,uint64 finishedAt)",
+            "Receipt(bytes32 assignmentHash,bytes32[] pictureHashes,bytes32 latentsRoot,"
+            "RuntimeProfile profile,uint64 finishedAt)",
             RUNTIME_PROFILE
         )
     );

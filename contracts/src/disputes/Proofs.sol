@@ -24,8 +24,8 @@ abstract contract Proofs is DisputesState {
         bytes32 assignmentHash = _checkAssignment(assignment);
         _checkReceipt(a, assignmentHash, first);
         _checkReceipt(a, assignmentHash, second);
-        _nodeIn(a.coordinatorNode, Role.Coordinator);
-        _nodeIn(a.minerNode, Role.Miner);
+        _requireRole(a.coordinatorNode, Role.Coordinator);
+        _requireRole(a.minerNode, Role.Miner);
         Receipt calldata one = first.receipt;
         Receipt calldata other = second.receipt;
         if (
@@ -49,7 +49,7 @@ abstract contract Proofs is DisputesState {
         ) revert HeadsAgree();
         _checkAssignment(first);
         _checkAssignment(second);
-        _nodeIn(coordinator, Role.Coordinator);
+        _requireRole(coordinator, Role.Coordinator);
         // No miner has the number zero, so that no fault of a miner can have the same id.
         _convictAtOnce(coordinator, _faultId(coordinator, 0, keccak256(abi.encode(one.seedTip, one.drawIndex))));
     }
@@ -77,6 +77,7 @@ abstract contract Proofs is DisputesState {
     }
 
     function _faultId(uint32 coordinator, uint32 miner, bytes32 assignmentHash) internal pure returns (bytes32) {
+        // forge-lint: disable-next-line(asm-keccak256)
         return keccak256(abi.encode(coordinator, miner, assignmentHash));
     }
 
@@ -89,9 +90,16 @@ abstract contract Proofs is DisputesState {
         if (replacedAt != 0 && deadline > replacedAt + LONGEST_DEADLINE) revert OperatorReplaced(signer, replacedAt);
     }
 
+    function _requireRole(uint32 node, Role role) private view {
+        // slither-disable-next-line unused-return -- whoever it belongs to
+        (, Role actual) = STAKING.ownerOf(node);
+        if (actual != role) revert RoleWrong(node, role);
+    }
+
     /// @dev Slashes for an equivocation and pays the reporter all that Staking lets out: half of the owner's loss.
     function _convictAtOnce(uint32 node, bytes32 faultId) private {
         if (STAKING.convicted(faultId)) revert AlreadyConvicted(faultId);
+        // slither-disable-next-line unused-return -- votes lose nothing by it
         (uint256 ownLoss,, uint256 reward) = STAKING.slash(node, Fault.Equivocation, faultId, type(uint256).max);
         emit Equivocated(node, faultId, msg.sender, ownLoss, reward);
         TOKEN.safeTransfer(msg.sender, reward);

@@ -12,5 +12,5 @@ interface IRandomness {
     /// @notice The seed of a ticket.
     /// @return seed Zero if it is not known yet, or lost.
     /// @return lost Whether it can never be known any more: take another ticket.
-    function seedOf(uint256 ticket) external view returns (bytes32 seed, bool lost);
+    function seedOf(uint256 ofTicket) external view returns (bytes32 seed, bool lost);
 }
