@@ -11,7 +11,7 @@ from pathlib import Path
 import tools
 
 ARTIFACTS = tools.CONTRACTS.parent / "cuckoo" / "chain" / "artifacts"
-DEPLOYED = ("CuckooToken", "Faucet", "Staking")
+DEPLOYED = ("BlockRandomness", "CuckooToken", "Disputes", "Escrow", "Faucet", "Staking", "Timelock")
 
 
 class CompileFailed(Exception):
@@ -22,7 +22,7 @@ def compiled() -> dict[str, str]:
     """Compile, and return the text of each artifact by file name.
 
     Returns:
-        JSON texts with "abi", "bytecode" (what is deployed, before the constructor's arguments) and "contract".
+        JSON texts with the fields of ``cuckoo.chain.artifact.Artifact``, and "contract".
 
     Raises:
         CompileFailed: the sources do not compile.
@@ -33,7 +33,14 @@ def compiled() -> dict[str, str]:
     texts = {}
     for contract in DEPLOYED:
         built = json.loads((tools.CONTRACTS / "out" / f"{contract}.sol" / f"{contract}.json").read_text("utf-8"))
-        artifact = {"abi": built["abi"], "bytecode": built["bytecode"]["object"], "contract": contract}
+        places = built["deployedBytecode"].get("immutableReferences", {}).values()
+        artifact = {
+            "abi": built["abi"],
+            "bytecode": built["bytecode"]["object"],
+            "contract": contract,
+            "immutables": sorted([place["start"], place["length"]] for many in places for place in many),
+            "runtime": built["deployedBytecode"]["object"],
+        }
         texts[f"{contract}.json"] = json.dumps(artifact, indent=1, sort_keys=True) + "\n"
     return texts
 

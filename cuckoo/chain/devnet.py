@@ -14,17 +14,17 @@ from pathlib import Path
 import structlog
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
-from cuckoo.chain.deployment import deploy_test_network, undeployed, write_network
-from cuckoo.chain.rpc import ChainClient
+from cuckoo.chain.deployment import deploy, open_undeployed, write_network
+from cuckoo.chain.deployplan import EMISSION, RESERVE, Order
 from cuckoo.chain.transactions import Sender
 from cuckoo.domain.errors import ConfigError, FatalError
-from cuckoo.domain.network import DEVNET, DEVNET_CHAIN_ID, Network
+from cuckoo.domain.network import DEVNET_CHAIN_ID, Network
 
 log = structlog.get_logger(__name__)
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
-# The first development account of anvil, known to everybody: it deploys, and is the faucet's admin.
+# The first development account of anvil, known to everybody: it deploys, governs, and is the faucet's admin.
 DEPLOYER_KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 _PR_SET_PDEATHSIG = 1
 
@@ -110,9 +110,18 @@ async def running_devnet(port: int, network_file: Path) -> AsyncIterator[Devnet]
     try:
         url = f"http://127.0.0.1:{port}"
         await _wait_until_up(process, url)
-        bare = undeployed("devnet", DEVNET_CHAIN_ID, (url,), DEVNET)
-        async with ChainClient(bare, [AsyncWeb3(AsyncHTTPProvider(url))]) as client:
-            network = await deploy_test_network(client, Sender(client, DEPLOYER_KEY))
+        async with await open_undeployed("devnet", [url]) as client:
+            sender = Sender(client, DEPLOYER_KEY)
+            order = Order(
+                governor=sender.address,
+                guardian=sender.address,
+                treasury=sender.address,
+                reserve=RESERVE,
+                emission=EMISSION,
+                faucet=True,
+                rules=client.network.rules,
+            )
+            network = (await deploy(client, sender, order)).network
         write_network(network, network_file)
         log.info("local chain ready", rpc=url, network_file=str(network_file), staking=network.staking)
         yield Devnet(process, network)

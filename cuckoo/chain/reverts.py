@@ -11,7 +11,7 @@ from cuckoo.domain.amounts import COORDINATOR_MINIMUM, format_cai
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.keccak import keccak256
 
-_CONTRACTS = ("Staking", "CuckooToken", "Faucet")
+_CONTRACTS = ("Staking", "CuckooToken", "Escrow", "Disputes", "BlockRandomness", "Timelock", "Faucet")
 
 
 class Reverted(ConfigError):

@@ -66,11 +66,67 @@ DEVNET = Parameters(
 DEVNET_DRIP = Wei(3_000_000 * CAI)
 
 
+class DisputeParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """What Disputes is deployed with, in the order of the contract's struct.
+
+    Attributes:
+        coordinator_alone: how much of the report window is the coordinator's alone, in seconds.
+        seats: expected seats of a first jury.
+        quorum: seats that must speak at least.
+        fee: what a coherent seat earns, in wei.
+    """
+
+    coordinator_alone: int
+    seats: int
+    quorum: int
+    fee: Wei
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is fixed when a network is deployed. Periods in seconds.
+
+    Attributes:
+        escrow_thaw: how long announced withdrawals stay redeemable.
+        timelock_delay: how long what the owner of Staking does is announced.
+        seed_blocks: blocks between a jury's ticket and the block that seeds it.
+    """
+
+    parameters: Parameters
+    disputes: DisputeParameters
+    escrow_thaw: int
+    timelock_delay: int
+    seed_blocks: int
+
+
+_FEE = Wei(5 * CAI)
+MAIN_RULES = Rules(
+    parameters=MAIN,
+    disputes=DisputeParameters(coordinator_alone=3 * _DAY, seats=21, quorum=5, fee=_FEE),
+    escrow_thaw=7 * _DAY,
+    timelock_delay=2 * _DAY,
+    seed_blocks=64,
+)
+DEVNET_RULES = Rules(
+    parameters=DEVNET,
+    disputes=DisputeParameters(coordinator_alone=30, seats=21, quorum=5, fee=_FEE),
+    escrow_thaw=30,
+    timelock_delay=10,
+    seed_blocks=1,
+)
+
+
+def rules_of(chain_id: int) -> Rules:
+    """Return the rules of a new network on a chain: short periods on a local development chain, else the main ones."""
+    return DEVNET_RULES if chain_id == DEVNET_CHAIN_ID else MAIN_RULES
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """What the network file holds. It is public: it names no key.
 
     Attributes:
         rpc_urls: endpoints of the chain, the preferred one first.
+        timelock: owns Staking.
+        randomness: draws the juries of Disputes.
         faucet: None where there is none (the main network).
         deploy_block: no event of the contracts is older.
     """
@@ -79,10 +135,19 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: int
     rpc_urls: tuple[str, ...]
     token: Address
+    timelock: Address
     staking: Address
+    escrow: Address
+    disputes: Address
+    randomness: Address
     faucet: Address | None
     deploy_block: int
-    parameters: Parameters
+    rules: Rules
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters of Staking."""
+        return self.rules.parameters
 
     @property
     def is_devnet(self) -> bool:
