@@ -2,13 +2,13 @@
 pragma solidity 0.8.37;
 
 import {CuckooToken} from "./CuckooToken.sol";
+import {Messages} from "./disputes/Messages.sol";
 import {IEscrow, Voucher} from "./interfaces/IEscrow.sol";
 import {IStaking} from "./interfaces/IStaking.sol";
 import {Role} from "./interfaces/StakingTypes.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
@@ -48,10 +48,6 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
     /// @dev What the stakers of a miner get of its income, in percent.
     uint256 private constant FEES_PERCENT = 10;
 
-    bytes32 private constant DOMAIN_TYPE =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
-    bytes32 private constant NAME = keccak256("Cuckoo");
-    bytes32 private constant VERSION = keccak256("1");
     bytes32 private constant VOUCHER_TYPE =
         keccak256("Voucher(uint32 coordinatorNode,uint32 minerNode,uint256 cumulative)");
 
@@ -59,6 +55,7 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
     CuckooToken private immutable TOKEN;
     uint32 private immutable THAW;
 
+    // slither-disable-next-line uninitialized-state -- it is written through references
     mapping(uint32 coordinator => mapping(uint32 miner => Account account)) private _accounts;
 
     /// @param staking_ The contract that knows the nodes; its token is the one that is paid.
@@ -115,7 +112,7 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
         amount = state.thawing;
         if (amount == 0) revert NothingThaws(coordinator, miner);
         if (block.timestamp < state.thawedAt) revert StillThawing(state.thawedAt);
-        (address to,) = STAKING.ownerOf(coordinator);
+        address to = _ownerOf(coordinator);
         state.balance = (state.balance - amount).toUint96();
         state.thawing = 0;
         emit ThawedWithdrawn(coordinator, miner, to, amount);
@@ -180,13 +177,11 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
 
     /// @inheritdoc IEscrow
     function voucherDigest(Voucher calldata voucher) public view returns (bytes32) {
-        // The chain id is the one of now: after a fork, vouchers of one chain are worth nothing on the other.
-        // forge-lint: disable-start(asm-keccak256)
-        bytes32 domain = keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, block.chainid, address(STAKING)));
-        bytes32 structHash =
-            keccak256(abi.encode(VOUCHER_TYPE, voucher.coordinatorNode, voucher.minerNode, voucher.cumulative));
-        // forge-lint: disable-end(asm-keccak256)
-        return MessageHashUtils.toTypedDataHash(domain, structHash);
+        return Messages.digest(
+            address(STAKING),
+            // forge-lint: disable-next-line(asm-keccak256)
+            keccak256(abi.encode(VOUCHER_TYPE, voucher.coordinatorNode, voucher.minerNode, voucher.cumulative))
+        );
     }
 
     /// @dev Adds to a balance; the tokens are still to be taken.
@@ -202,17 +197,22 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
     }
 
     function _requireRoles(uint32 coordinator, uint32 miner) private view {
-        // slither-disable-start calls-loop -- of `depositMany`, which is bounded; Staking is ours
-        (, Role payer) = STAKING.ownerOf(coordinator);
-        if (payer != Role.Coordinator) revert NotCoordinator(coordinator);
-        (, Role paid) = STAKING.ownerOf(miner);
-        if (paid != Role.Miner) revert NotMiner(miner);
-        // slither-disable-end calls-loop
+        if (_roleOf(coordinator) != Role.Coordinator) revert NotCoordinator(coordinator);
+        if (_roleOf(miner) != Role.Miner) revert NotMiner(miner);
+    }
+
+    function _ownerOf(uint32 node) private view returns (address owner) {
+        // slither-disable-next-line unused-return -- the role is known
+        (owner,) = STAKING.ownerOf(node);
+    }
+
+    function _roleOf(uint32 node) private view returns (Role role) {
+        // slither-disable-next-line unused-return,calls-loop -- it is about the role; the loop is bounded, Staking is ours
+        (, role) = STAKING.ownerOf(node);
     }
 
     function _requirePayer(uint32 coordinator) private view {
-        (address owner,) = STAKING.ownerOf(coordinator);
-        if (msg.sender == owner) return;
+        if (msg.sender == _ownerOf(coordinator)) return;
         (uint32 node, uint40 replacedAt) = STAKING.operatorOf(msg.sender);
         if (node != coordinator || replacedAt != 0) revert NotPayer(coordinator, msg.sender);
     }

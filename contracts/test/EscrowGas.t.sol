@@ -14,7 +14,7 @@ contract EscrowGasTest is EscrowFixture {
         // Somebody else paid in before, and the payee holds some: what is measured is not the first use of all.
         put(miner2, CAI);
         VM.prank(VOTER);
-        token.transfer(PAYEE, CAI);
+        VM.assertTrue(token.transfer(PAYEE, CAI));
         voteFor(miner, VOTER, 1000 * CAI);
         addFees(miner2, CAI);
     }

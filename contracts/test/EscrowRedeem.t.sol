@@ -6,6 +6,7 @@ import {IEscrow, Voucher} from "../src/interfaces/IEscrow.sol";
 import {IStaking} from "../src/interfaces/IStaking.sol";
 import {Fault, Role, Tranche} from "../src/interfaces/StakingTypes.sol";
 import {EscrowFixture} from "./EscrowFixture.sol";
+import {TokenOnly} from "./TokenOnly.sol";
 
 /// @title What vouchers pay, and what they do not.
 contract EscrowRedeemTest is EscrowFixture {
@@ -212,7 +213,7 @@ contract EscrowRedeemTest is EscrowFixture {
     function test_redeem__signed_for_another_staking__refused() public {
         put(miner, CAI);
         Voucher memory voucher = voucherFor(miner, CAI);
-        Escrow foreign = new Escrow(IStaking(address(new TokenOnly(address(token)))), THAW);
+        Escrow foreign = new Escrow(IStaking(address(new TokenOnly(token))), THAW);
         bytes memory signature = signed(PAYER_KEY, foreign.voucherDigest(voucher));
         expectSignerRefused();
         escrow.redeem(voucher, signature);
@@ -299,14 +300,5 @@ contract EscrowRedeemTest is EscrowFixture {
     /// @dev The recovered signer depends on what was changed: only the kind of refusal is known.
     function expectSignerRefused() private {
         VM.expectPartialRevert(IEscrow.VoucherSignerInvalid.selector);
-    }
-}
-
-/// @title As much of a Staking as an Escrow asks for when it is deployed.
-contract TokenOnly {
-    address public immutable token;
-
-    constructor(address token_) {
-        token = token_;
     }
 }

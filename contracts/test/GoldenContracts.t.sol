@@ -3,20 +3,23 @@ pragma solidity 0.8.37;
 
 import {Escrow} from "../src/Escrow.sol";
 import {Staking} from "../src/Staking.sol";
+import {Messages} from "../src/disputes/Messages.sol";
+import {Assignment, Receipt, RuntimeProfile} from "../src/interfaces/DisputeTypes.sol";
 import {Voucher} from "../src/interfaces/IEscrow.sol";
 import {IStaking} from "../src/interfaces/IStaking.sol";
 import {Registration, Role} from "../src/interfaces/StakingTypes.sol";
 import {GoldenFixture} from "./GoldenFixture.sol";
-import {StakingFixture} from "./StakingFixture.sol";
+import {GoldenNetwork} from "./GoldenNetwork.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title The contracts themselves take what Python signed in `golden/vectors.json`.
 contract GoldenContractsTest is GoldenFixture {
-    Network private _network;
+    GoldenNetwork private _network;
     Staking private _staking;
 
     function setUp() public override {
         super.setUp();
-        _network = new Network(vectorAddress("staking"), addressAt("operatorConsent.fields", "owner"));
+        _network = new GoldenNetwork(vectorAddress("staking"), addressAt("operatorConsent.fields", "owner"));
         _network.setUp();
         _staking = Staking(vectorAddress("staking"));
     }
@@ -49,6 +52,55 @@ contract GoldenContractsTest is GoldenFixture {
         VM.assertEq(escrow.redeem(voucher, bytesAt("voucher", "signature")), voucher.cumulative);
     }
 
+    function test_messages__golden_assignment__has_its_hash_and_digest() public view {
+        string memory f = "assignment.fields";
+        Assignment memory a = Assignment({
+            coordinatorNode: uint32(numberAt(f, "coordinatorNode")),
+            minerNode: uint32(numberAt(f, "minerNode")),
+            taskId: bytes16(bytesAt(f, "taskId")),
+            attempt: uint16(numberAt(f, "attempt")),
+            sequence: uint64(numberAt(f, "sequence")),
+            parametersHash: bytes32At("taskParameters", "structHash"),
+            price: numberAt(f, "price"),
+            deadline: uint64(numberAt(f, "deadline")),
+            seedTip: bytes32At(f, "seedTip"),
+            drawIndex: uint64(numberAt(f, "drawIndex")),
+            drawHead: bytes32At(f, "drawHead"),
+            drawBlock: uint64(numberAt(f, "drawBlock"))
+        });
+        _hasDigest("assignment", Messages.hashAssignment(a));
+    }
+
+    function test_messages__golden_receipt__has_its_hash_and_digest() public view {
+        string memory f = "receipt.fields";
+        string memory p = "receipt.fields.profile";
+        Receipt memory r = Receipt({
+            assignmentHash: bytes32At(f, "assignmentHash"),
+            pictureHashes: picturesAt(f),
+            latentsRoot: bytes32At(f, "latentsRoot"),
+            profile: RuntimeProfile({
+                device: stringAt(p, "device"),
+                dtype: stringAt(p, "dtype"),
+                torch: stringAt(p, "torch"),
+                attention: stringAt(p, "attention"),
+                threads: uint16(numberAt(p, "threads")),
+                isa: stringAt(p, "isa"),
+                batchBucket: uint16(numberAt(p, "batchBucket"))
+            }),
+            finishedAt: uint64(numberAt(f, "finishedAt"))
+        });
+        _hasDigest("receipt", Messages.hashReceipt(r));
+    }
+
+    /// @dev Whether a struct hash that Disputes makes is the one of the file, and leads to the signer.
+    function _hasDigest(string memory name, bytes32 structHash) private view {
+        Expected memory e = expected(name);
+        VM.assertEq(structHash, e.structHash);
+        bytes32 digest = Messages.digest(vectorAddress("staking"), structHash);
+        VM.assertEq(digest, e.digest);
+        VM.assertEq(ECDSA.recover(digest, bytesAt(name, "signature")), e.signer);
+    }
+
     function _registration() private view returns (Registration memory) {
         string memory f = "operatorConsent.fields";
         VM.assertEq(numberAt(f, "role"), uint256(Role.Coordinator));
@@ -67,43 +119,5 @@ contract GoldenContractsTest is GoldenFixture {
     function _register(Registration memory r) private returns (uint32) {
         VM.prank(addressAt("operatorConsent.fields", "owner"));
         return _staking.register(r);
-    }
-}
-
-/// @title A network whose Staking lies where the golden vectors were signed for.
-contract Network is StakingFixture {
-    address private immutable PLACE;
-    address private immutable STAKER;
-
-    constructor(address place, address staker) {
-        PLACE = place;
-        STAKER = staker;
-    }
-
-    function setUp() public override {
-        super.setUp();
-        VM.etch(PLACE, address(staking).code);
-        staking = Staking(PLACE);
-        token.transfer(STAKER, 2_000_000 * CAI);
-        _stakeAs(STAKER, 2_000_000 * CAI);
-        _stakeAs(OWNER, 20_000 * CAI);
-    }
-
-    /// @notice Registers a miner.
-    function addMiner() external returns (uint32) {
-        return newMiner();
-    }
-
-    /// @notice Pays into an escrow.
-    function deposit(Escrow escrow, uint32 coordinator, uint32 miner, uint256 amount) external {
-        token.approve(address(escrow), amount);
-        escrow.deposit(coordinator, miner, amount);
-    }
-
-    function _stakeAs(address staker, uint256 amount) private {
-        VM.startPrank(staker);
-        token.approve(PLACE, amount);
-        staking.stake(amount);
-        VM.stopPrank();
     }
 }

@@ -21,6 +21,7 @@ abstract contract GoldenFixture {
     string private _json;
 
     function setUp() public virtual {
+        // forge-lint: disable-next-line(unsafe-cheatcode)
         _json = VM.readFile("test/golden/vectors.json");
         VM.chainId(31_337);
     }
