@@ -10,6 +10,10 @@ interface IVm {
     function prank(address sender) external;
     function startPrank(address sender) external;
     function stopPrank() external;
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function mockCall(address target, bytes calldata call, bytes calldata answer) external;
+    function setBlockhash(uint256 blockNumber, bytes32 blockHash) external;
     function etch(address account, bytes calldata code) external;
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
