@@ -9,9 +9,8 @@ from web3.types import LogReceipt
 from cuckoo.chain.artifact import load_artifact
 from cuckoo.chain.deployplan import (
     DRIP_COOLDOWN_S,
-    DRIP_NATIVE,
+    DRIPS,
     FAUCET_CAI,
-    FAUCET_NATIVE,
     SUPPLY,
     Creation,
     Order,
@@ -133,22 +132,24 @@ async def check_deployment(
         DeploymentWrong: something is not; names each difference.
     """
     reader = Reader(client, network)
+    code = await _code_facts(client, creations)
+    _require(code)  # other code may not even answer
     facts = [
-        *await _code_facts(client, creations),
+        *code,
         *await _token_facts(reader, network, order, deployer),
         *await _staking_facts(reader, network, order, deployer),
         *await _timelock_facts(reader, network, order),
         *await _money_facts(reader, network, order),
         *(await _faucet_facts(client, reader, network, order) if network.faucet else []),
     ]
-    problems = [f"{fact.what} is {fact.actual} and should be {fact.expected}" for fact in facts if _differs(fact)]
-    if problems:
-        raise DeploymentWrong(problems)
+    _require(facts)
     return facts
 
 
-def _differs(fact: Fact) -> bool:
-    return fact.expected != fact.actual
+def _require(facts: list[Fact]) -> None:
+    wrong = [fact for fact in facts if fact.expected != fact.actual]
+    if wrong:
+        raise DeploymentWrong([f"{fact.what} is {fact.actual} and should be {fact.expected}" for fact in wrong])
 
 
 def _fact(what: str, expected: object, actual: object) -> Fact:
@@ -233,13 +234,13 @@ async def _money_facts(reader: Reader, network: Network, order: Order) -> list[F
 
 
 async def _faucet_facts(client: ChainClient, reader: Reader, network: Network, order: Order) -> list[Fact]:
-    read, faucet = reader.read, network.faucet or NOBODY
+    read, faucet, native = reader.read, network.faucet or NOBODY, order.faucet_native or 0
     return [
         _fact("Faucet.TOKEN", network.token, await read("Faucet", "TOKEN")),
         _fact("Faucet.owner", order.governor, await read("Faucet", "owner")),
         _fact("Faucet.DRIP_CAI", DEVNET_DRIP, await read("Faucet", "DRIP_CAI")),
-        _fact("Faucet.DRIP_NATIVE", DRIP_NATIVE, await read("Faucet", "DRIP_NATIVE")),
+        _fact("Faucet.DRIP_NATIVE", native // DRIPS, await read("Faucet", "DRIP_NATIVE")),
         _fact("Faucet.COOLDOWN", DRIP_COOLDOWN_S, await read("Faucet", "COOLDOWN")),
-        _fact("the native coin of the faucet (wei)", FAUCET_NATIVE, await client.native_balance(faucet)),
+        _fact("the native coin of the faucet (wei)", native, await client.native_balance(faucet)),
         _fact("the CAI of the faucet (wei)", FAUCET_CAI, await read("CuckooToken", "balanceOf", faucet)),
     ]

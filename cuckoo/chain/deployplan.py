@@ -14,8 +14,7 @@ from cuckoo.protocol.signing import checksummed
 
 SUPPLY = Wei(1_000_000_000 * CAI)
 FAUCET_CAI = Wei(500_000_000 * CAI)
-FAUCET_NATIVE = 1_000 * 10**18
-DRIP_NATIVE = 10**18
+DRIPS = 1_000
 DRIP_COOLDOWN_S = 60
 YEAR_S = 365 * 86_400
 # Unless told otherwise: ten years of emission, 2 % of all CAI each.
@@ -34,7 +33,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         treasury: receives the CAI that neither the reserve nor the faucet gets.
         reserve: CAI that is streamed to nodes, in wei.
         emission: how much of it a year, in wei.
-        faucet: whether there is one, with half of all CAI: for test networks.
+        faucet_native: native coin that a test network's faucet gets beside half of all CAI, in wei, for 1,000 drips;
+            None: there is no faucet.
         rules: the network parameters.
     """
 
@@ -43,7 +43,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     treasury: Address
     reserve: Wei
     emission: Wei
-    faucet: bool
+    faucet_native: int | None
     rules: Rules
 
     @property
@@ -78,10 +78,10 @@ def plan_creations(order: Order, deployer: Address, first_nonce: int) -> tuple[C
     Staking has to know who may slash, for ever, and Disputes has to know Staking: hence the addresses computed ahead.
     """
     names = ["CuckooToken", "Timelock", "Staking", "Escrow", "BlockRandomness", "Disputes"]
-    if order.faucet:
+    if order.faucet_native is not None:
         names.append("Faucet")
     at = {name: contract_address(deployer, first_nonce + index) for index, name in enumerate(names)}
-    rules = order.rules
+    rules, native = order.rules, order.faucet_native or 0
     holders = allocation(order, deployer, at.get("Faucet"))
     arguments: dict[str, tuple[Any, ...]] = {
         "CuckooToken": (list(holders), list(holders.values())),
@@ -90,14 +90,14 @@ def plan_creations(order: Order, deployer: Address, first_nonce: int) -> tuple[C
         "Escrow": (at["Staking"], rules.escrow_thaw),
         "BlockRandomness": (rules.seed_blocks,),
         "Disputes": (at["Staking"], at["BlockRandomness"], msgspec.structs.astuple(rules.disputes)),
-        "Faucet": (at["CuckooToken"], order.governor, DEVNET_DRIP, DRIP_NATIVE, DRIP_COOLDOWN_S),
+        "Faucet": (at["CuckooToken"], order.governor, DEVNET_DRIP, native // DRIPS, DRIP_COOLDOWN_S),
     }
     return tuple(
         Creation(
             name=name,
             address=at[name],
             data=_creation_code(name, *arguments[name]),
-            value=FAUCET_NATIVE if name == "Faucet" else 0,
+            value=native if name == "Faucet" else 0,
         )
         for name in names
     )

@@ -26,6 +26,7 @@ START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 # The first development account of anvil, known to everybody: it deploys, governs, and is the faucet's admin.
 DEPLOYER_KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+FAUCET_NATIVE = 1_000 * 10**18
 _PR_SET_PDEATHSIG = 1
 
 
@@ -118,7 +119,7 @@ async def running_devnet(port: int, network_file: Path) -> AsyncIterator[Devnet]
                 treasury=sender.address,
                 reserve=RESERVE,
                 emission=EMISSION,
-                faucet=True,
+                faucet_native=FAUCET_NATIVE,
                 rules=client.network.rules,
             )
             network = (await deploy(client, sender, order)).network

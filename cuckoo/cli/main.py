@@ -26,6 +26,7 @@ TOPICS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Develop": {
         "devnet": ("cuckoo.cli.roles", "a local chain with the contracts deployed"),
+        "deploy": ("cuckoo.cli.deploy", "put the contracts on a chain, start a network of your own"),
         "version": ("cuckoo.cli.main", "print the version"),
     },
 }
