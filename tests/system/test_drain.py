@@ -20,14 +20,14 @@ LONG = TaskRequest(prompt="red apple", width_px=128, height_px=128, steps=24, se
 async def in_the_middle(app, task_id):
     async for event in app.events(task_id):
         if event.kind is EventKind.PROGRESS and event.step >= 2:
-            return (await app.task(task_id)).attempts[-1].miner_node
+            return (await app.get(task_id)).attempts[-1].miner_node
     raise AssertionError("the events ended")
 
 
 async def finished(app, task_id):
     async def over():
         with suppress(CuckooError):
-            view = await app.task(task_id)
+            view = await app.get(task_id)
             return view if view.status.final else None
 
     return await until(over, what=f"task {task_id}")
