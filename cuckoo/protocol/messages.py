@@ -254,7 +254,7 @@ def _plain(value: Any, field: str = "") -> Any:
 
 
 def to_json_value(message: Any) -> Any:
-    """Return plain lists, dicts, strings, numbers: bytes as hex, amounts and integers above 2**53 as decimal strings."""
+    """Return plain lists, dicts, strings, numbers: bytes as hex, amounts and integers over 2**53 as decimal strings."""
     return _plain(msgspec.to_builtins(message, builtin_types=(bytes,)))
 
 
