@@ -1,11 +1,18 @@
 """``python -m cuckoo``, and the ``cuckoo`` command."""
 
-from cuckoo.cli.main import cli
+import sys
+
+INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line; exits the process."""
-    cli(prog_name="cuckoo")
+    try:
+        from cuckoo.cli.main import cli
+
+        cli(prog_name="cuckoo")
+    except KeyboardInterrupt:  # while modules are still being imported
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from web3.types import LogReceipt
 
 from cuckoo.chain.artifact import load_artifact
 from cuckoo.chain.rpc import ChainClient, on_chain
-from cuckoo.domain.identifiers import Address
+from cuckoo.domain.identifiers import Address, NodeId
 from cuckoo.domain.keccak import keccak256
 
 
@@ -47,10 +47,17 @@ class StakingEvents:
     async def of_staker(self, staker: Address, last_block: int) -> list[Event]:
         """Read all votes, unvotes, revotes, releases and claims of a staker, in the order of the chain."""
         names = ("Voted", "Unvoted", "Revoted", "Released", "Claimed")
+        return await self._search(names, [None, None, _word(int(staker, 16))], last_block)
+
+    async def unvotes(self, node_id: NodeId, tranche: int, last_block: int) -> list[Event]:
+        """Read all that was ever taken out of a tranche of a node, by whomever, in the order of the chain."""
+        return await self._search(("Unvoted",), [_word(node_id), _word(tranche)], last_block)
+
+    async def _search(self, names: Sequence[str], indexed: Sequence[str | None], last_block: int) -> list[Event]:
         kinds = ["0x" + topic.hex() for topic, name in self._names.items() if name in names]
-        topics = [kinds, None, None, "0x" + staker[2:].lower().rjust(64, "0")]
         network = self._client.network
-        return self.decode(await self._client.logs([network.staking], network.deploy_block, last_block, topics))
+        found = await self._client.logs([network.staking], network.deploy_block, last_block, [kinds, *indexed])
+        return self.decode(found)
 
     def decode(self, logs: Sequence[LogReceipt]) -> list[Event]:
         """Decode logs; those of other contracts and unknown events are left out."""
@@ -77,3 +84,8 @@ class StakingEvents:
 
 def _topic(entry: dict[str, Any]) -> bytes:
     return keccak256(f"{entry['name']}({','.join(item['type'] for item in entry['inputs'])})".encode())
+
+
+def _word(number: int) -> str:
+    """Write an indexed number as the 32 bytes of a topic."""
+    return f"0x{number:064x}"

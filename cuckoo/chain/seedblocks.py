@@ -34,7 +34,7 @@ async def seed_block(client: ChainClient, period_start: int, tip_block: int) -> 
     if finalized.number <= tip_block:
         return None
     after_tip = await client.block(tip_block + 1)
-    if after_tip.timestamp >= target:
+    if after_tip.timestamp > target:
         return after_tip
     if finalized.timestamp <= target:
         newest = await client.block("latest")

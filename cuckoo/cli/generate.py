@@ -9,7 +9,7 @@ import click
 
 from cuckoo.cli.options import examples, json_option
 from cuckoo.cli.output import note, print_json
-from cuckoo.domain.errors import ConfigError
+from cuckoo.domain.errors import ConfigError, CoordinatorUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +123,11 @@ async def _generate(origin: str, request: "TaskRequest") -> tuple["Made", str]:
     from cuckoo.services.asking import ask, miner_names
 
     async with AppClient(origin) as client:
-        miners = (await client.miners()).miners
+        try:
+            miners = (await client.miners()).miners
+        except CoordinatorUnreachable as error:
+            advice = "start one with cuckoo coordinator, or name another with --coordinator URL"
+            raise CoordinatorUnreachable(f"{error}\n{advice}") from error
         names = miner_names(miners)
         with _progress() as progress:
             made = await ask(client, request, miners, _listener(progress, request.prompt, names))

@@ -9,6 +9,7 @@
 """
 
 import ipaddress
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -191,8 +192,14 @@ class Http:
                     raise _refused(self.origin, method, path, response.status, await _read(response, ANSWER_MAX_BYTES))
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise CoordinatorUnreachable(f"{method} {self.origin}{path}: {reason}") from error
+            raise CoordinatorUnreachable(f"{method} {self.origin}{path}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Say what kept an answer from us in the system's own words, where it has some."""
+    if isinstance(error, aiohttp.ClientConnectorError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

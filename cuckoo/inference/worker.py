@@ -179,6 +179,7 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    sys.stdout = sys.stderr  # flushed at each line: what was said survives a kill
     return requests, answers
 
 

@@ -4,6 +4,7 @@ JSON bodies write bytes as lower-case hex and wei as decimal strings (``encode_j
 pictures are MessagePack (``encode_binary`` / ``decode_binary``). Every request carries ``version``.
 """
 
+import re
 import sys
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -237,22 +238,23 @@ def _bound_recursion() -> None:
 
 
 _JSON_SAFE_INTEGER = 2**53
+_AMOUNT = re.compile(r"(_wei|price|cumulative)$")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, field: str = "") -> Any:
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, int) and abs(value) > _JSON_SAFE_INTEGER:
+    if type(value) is int and (abs(value) > _JSON_SAFE_INTEGER or _AMOUNT.search(field)):
         return str(value)
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, field) for item in value]
     return value
 
 
 def to_json_value(message: Any) -> Any:
-    """Return plain lists, dicts, strings and numbers; bytes as hex, wei above 2**53 as decimal strings."""
+    """Return plain lists, dicts, strings, numbers: bytes as hex, amounts and integers over 2**53 as decimal strings."""
     return _plain(msgspec.to_builtins(message, builtin_types=(bytes,)))
 
 

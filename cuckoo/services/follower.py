@@ -48,6 +48,7 @@ class Follower:
         self._introductions: dict[NodeId, list[tuple[int, str]]] = {}
         self._recent: deque[Block] = deque(maxlen=REMEMBERED_BLOCKS)
         self._listeners: list[Listener] = []
+        self._orphaned = False  # rows may stem from blocks that are no longer on the chain
         self.block: Block | None = None
         self.rollbacks = 0
 
@@ -101,19 +102,21 @@ class Follower:
     async def advance(self) -> None:
         """Take in all blocks up to the latest; raises TransientError when the chain does not answer."""
         latest = await self._client.block()
-        rolled_back = await self._find_common_block(latest)
+        if await self._find_common_block(latest):
+            self._orphaned = True
         cursor = self._recent[-1].number
-        if latest.number == cursor and not rolled_back:
+        if latest.number == cursor and not self._orphaned:
             return
         events = await self._events.read(cursor + 1, latest.number) if latest.number > cursor else []
         self._note_introductions(events)
         touched = {NodeId(event.node_id) for event in events if event.node_id}
-        if rolled_back or len(touched) > ROWS_ONE_BY_ONE:
+        if self._orphaned or len(touched) > ROWS_ONE_BY_ONE:
             await self._read_all(latest)
         else:
             await self._read_rows(touched, latest)
         self._recent.append(latest)
         self.block = latest
+        rolled_back, self._orphaned = self._orphaned, False
         if events or rolled_back:
             for listener in self._listeners:
                 listener(events)

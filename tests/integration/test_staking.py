@@ -2,12 +2,13 @@
 
 import asyncio
 import secrets
+from unittest.mock import AsyncMock
 
 import pytest
 
 from cuckoo.chain.contracts import OWN, VOTES
 from cuckoo.domain.amounts import CAI
-from cuckoo.domain.errors import ConfigError
+from cuckoo.domain.errors import ChainUnreachable, ConfigError
 from cuckoo.domain.identifiers import Role
 from cuckoo.domain.network import DEVNET
 from cuckoo.domain.node import Introduction
@@ -162,6 +163,41 @@ async def test_follower__real_reorganisation__view_is_rolled_back(chain):
     assert follower.node(node_id).weight_wei == 20_000 * CAI
     assert follower.node(second) is None
     assert follower.by_operator(operator.address) is None
+
+
+async def test_follower__chain_fails_in_the_middle_of_a_rollback__rolls_back_at_the_next_try(chain, monkeypatch):
+    _, _, node_id = await _miner(chain)
+    follower = Follower(chain.client, SystemClock())
+    await follower.start()
+    snapshot = (await chain.client.web3.provider.make_request("evm_snapshot", []))["result"]
+    voter = await chain.person()
+    await voter.deposit(9_000 * CAI)
+    await voter.vote(node_id, 9_000 * CAI)
+    await follower.advance()
+
+    await chain.client.web3.provider.make_request("evm_revert", [snapshot])
+    await chain.pass_time(1)
+    with monkeypatch.context() as broken:
+        broken.setattr(chain.client, "logs", AsyncMock(side_effect=ChainUnreachable("no answer")))
+        with pytest.raises(ChainUnreachable):
+            await follower.advance()
+    await follower.advance()
+    assert follower.node(node_id).weight_wei == 20_000 * CAI
+
+
+async def test_portfolio__node_taken_over__shows_what_unbonds_there_to_its_new_owner(chain):
+    owner, _, node_id = await _miner(chain)
+    heir = await chain.person()
+    await owner.unvote(node_id, 5_000 * CAI)
+    await chain.staking.transfer_owner(owner.sender, node_id, heir.address)
+    await chain.staking.accept_owner(heir.sender, node_id)
+    assert (await owner.portfolio()).unbonding == ()
+    portfolio = await heir.portfolio()
+    assert [item.wei for item in portfolio.unbonding] == [5_000 * CAI]
+    assert [stake.active_wei for stake in portfolio.stakes] == [15_000 * CAI]
+    await chain.pass_time(DEVNET.unbonding + 2 * DEVNET.release_bucket)
+    assert await heir.release()
+    assert (await heir.portfolio()).idle_wei == 5_000 * CAI
 
 
 async def test_watch__matured_stake__is_released_by_itself(chain):

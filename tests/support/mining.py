@@ -344,5 +344,11 @@ class Network:
     async def until(self, condition, **how):
         await self.clock.until(condition, **how)
 
+    async def receipt_is(self, assignment, state):
+        """Wait until the miner's own record of a receipt has a state."""
+        async with asyncio.timeout(10):
+            while (await self.receipts.get(assignment.struct_hash())).state is not state:  # noqa: ASYNC110 - the record is what is waited for
+                await asyncio.sleep(0.001)
+
     def polled(self, count):
         return lambda: len(self.coordinator.polls) >= count

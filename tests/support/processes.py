@@ -55,9 +55,10 @@ async def until(condition, seconds=90, *, what="the condition"):
 class Process:
     """One command that runs until it is stopped."""
 
-    def __init__(self, name, arguments, folder):
+    def __init__(self, name, arguments, folder, environment=None):
         self.name = name
         self.arguments = arguments
+        self.environment = os.environ | ENVIRONMENT if environment is None else environment
         self.log = folder / f"{name}.log"
         self.popen = None
 
@@ -68,7 +69,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=os.environ | ENVIRONMENT,
+                env=self.environment,
                 start_new_session=True,
             )
         return self

@@ -14,20 +14,22 @@ from tests.support.processes import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+# Some seconds of work: long enough to be stopped in the middle of.
+ENDLESS = TaskRequest(prompt="red apple", width_px=256, height_px=256, steps=150, seed=5)
 LONG = TaskRequest(prompt="red apple", width_px=128, height_px=128, steps=24, seed=5)
 
 
 async def in_the_middle(app, task_id):
     async for event in app.events(task_id):
         if event.kind is EventKind.PROGRESS and event.step >= 2:
-            return (await app.task(task_id)).attempts[-1].miner_node
+            return (await app.get(task_id)).attempts[-1].miner_node
     raise AssertionError("the events ended")
 
 
 async def finished(app, task_id):
     async def over():
         with suppress(CuckooError):
-            view = await app.task(task_id)
+            view = await app.get(task_id)
             return view if view.status.final else None
 
     return await until(over, what=f"task {task_id}")
@@ -49,7 +51,7 @@ async def test_miner__stopped_in_the_middle__finishes_its_task_first(town):
 async def test_miner__no_grace_left__hands_its_task_back_to_the_other(town):
     await town.signed_in(2)
     async with AppClient(town.origin) as app:
-        task = await app.submit(LONG)
+        task = await app.submit(ENDLESS)
         miner = town.miner_of(await in_the_middle(app, task.task_id))
         miner.popen.terminate()
         await until(lambda: _logged(miner, "draining"), what="the drain")

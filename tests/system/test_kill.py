@@ -32,7 +32,7 @@ async def in_the_middle(app, task_id):
         if event.kind is EventKind.DRAWN:
             node = event.attempt.miner_node
         if event.kind is EventKind.PROGRESS and event.step >= 2:
-            return node or (await app.task(task_id)).attempts[-1].miner_node
+            return node or (await app.get(task_id)).attempts[-1].miner_node
     raise AssertionError("the events ended")
 
 
@@ -41,7 +41,7 @@ async def finished(app, task_id):
 
     async def over():
         with suppress(CuckooError):
-            view = await app.task(task_id)
+            view = await app.get(task_id)
             return view if view.status.final else None
 
     return await until(over, what=f"task {task_id}")
@@ -95,7 +95,7 @@ async def test_miner__killed_in_the_middle__another_one_finishes_and_it_comes_ba
         miner.start()
         for one in [task, *more]:
             await check_done_once(app, await finished(app, one.task_id))
-        view = await app.task(task.task_id)
+        view = await app.get(task.task_id)
         assert view.attempts[0].miner_node == node
         assert view.attempts[0].state != "done"
         await until(lambda: _gone(child), what="the orphaned worker to end")
@@ -120,7 +120,7 @@ async def test_coordinator__killed_in_the_middle__all_acknowledged_tasks_finish_
         more = [await app.submit(SHORT, idempotency_key=f"short {number}") for number in range(3)]
         coordinator.kill()
         with pytest.raises(CuckooError):
-            await app.task(task.task_id)
+            await app.get(task.task_id)
         coordinator.start()
         for one in [task, *more]:
             await check_done_once(app, await finished(app, one.task_id))

@@ -6,12 +6,13 @@ from msgspec.structs import replace
 
 from cuckoo.domain.errors import InvalidField
 from cuckoo.domain.model import ModelInfo
-from cuckoo.domain.task import GUIDANCE_MAX_THOUSANDTHS, PICTURES_MAX, SEED_MAX, TaskParameters, validate
+from cuckoo.domain.task import GUIDANCE_MAX_THOUSANDTHS, PICTURES_MAX, TaskParameters, validate
 from cuckoo.protocol.messages import TaskRequest
 from cuckoo.services.dispatch.catalogue import Catalogue
 
 _GUIDANCE_MAX = GUIDANCE_MAX_THOUSANDTHS / 1_000
 _SALT_BYTES = 32
+_DRAWN_SEEDS = 2**53 - PICTURES_MAX  # every reader of JSON can hold them, JavaScript too
 _DEFAULTED = ("width_px", "height_px", "steps", "guidance")
 
 
@@ -30,7 +31,7 @@ def parameters_of(request: TaskRequest, catalogue: Catalogue, draw_bytes: Callab
     request = _with_defaults(request, model)
     seed = request.seed
     if seed is None:
-        seed = int.from_bytes(draw_bytes(8), "big") % (SEED_MAX - PICTURES_MAX + 1)
+        seed = int.from_bytes(draw_bytes(8), "big") % _DRAWN_SEEDS
     parameters = TaskParameters(
         salt=draw_bytes(_SALT_BYTES),
         model_digest=digest,

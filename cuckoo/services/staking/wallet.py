@@ -200,7 +200,9 @@ class Wallet:
             if event.name == "Unvoted":
                 buckets.add(int(event.arguments["bucket"]))
         for owned in await self._staking.owned_by(self.address, block.number):
-            touched.setdefault((owned.node_id, OWN), set())
+            # Own stake goes with the node: what a former owner took out is this owner's when it is free.
+            unvotes = await self._events.unvotes(owned.node_id, OWN, block.number)
+            touched[owned.node_id, OWN] = {int(event.arguments["bucket"]) for event in unvotes}
         stakes, unbonding = [], []
         for (node_id, tranche), buckets in sorted(touched.items()):
             node = await self._staking.node(node_id, block.number)

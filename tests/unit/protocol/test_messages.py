@@ -39,6 +39,12 @@ def test_json__large_integers__are_decimal_strings():
     assert b'"price":"100000000000000000000"' in messages.encode_json(SAMPLES[0])
 
 
+def test_json__small_amounts__are_decimal_strings_too():
+    free = msgspec.structs.replace(ASSIGNMENT, price=0)
+    assert b'"price":"0"' in messages.encode_json(free)
+    assert messages.decode_json(messages.encode_json(free), type(free)) == free
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -290,8 +290,7 @@ async def test_result__coordinator_away_and_full__delivered_in_the_end_once(netw
         network.pool.finish()
         await network.until(lambda: len(network.coordinator.uploads) == 3, passing_s=1)
         assert len({upload.signature for _, upload in network.coordinator.uploads}) == 1
-        await network.until(network.polled(3))
-    assert (await network.receipts.get(assignment.struct_hash())).state is ReceiptState.ACCEPTED
+        await network.receipt_is(assignment, ReceiptState.ACCEPTED)
 
 
 async def test_result__coordinator_away__its_slot_serves_others_meanwhile(network, another_coordinator):
@@ -313,8 +312,7 @@ async def test_result__refused_by_something_in_between__sent_again(network):
         await network.until(lambda: network.pool.jobs)
         network.pool.finish()
         await network.until(lambda: len(network.coordinator.uploads) == 2, passing_s=1)
-        await network.until(network.polled(3))
-    assert (await network.receipts.get(assignment.struct_hash())).state is ReceiptState.ACCEPTED
+        await network.receipt_is(assignment, ReceiptState.ACCEPTED)
 
 
 async def test_result__refused__settled_and_not_sent_again(network):
@@ -344,6 +342,7 @@ async def test_restart__result_not_answered__the_stored_one_is_sent(network):
     async with network.running():
         await network.until(lambda: network.coordinator.uploads, passing_s=1)
         assert network.coordinator.uploads[0][1] == first
+        await network.receipt_is(signed.assignment, ReceiptState.ACCEPTED)
         await network.until(network.polled(4))
         network.coordinator.hand_out(signed)
         await network.until(network.polled(5))
