@@ -46,7 +46,7 @@ contract DisputesTest is DisputesFixture {
         p = standard();
         p.fee = 0;
         refused(p, "fee", 1, 1000 * CAI, 0);
-        p.fee = uint96(1000 * CAI + 1);
+        p.fee = 1000 ether + 1;
         refused(p, "fee", 1, 1000 * CAI, 1000 * CAI + 1);
     }
 

@@ -24,7 +24,7 @@ abstract contract DisputesFixture is StakingFixture {
     uint256 internal constant COORDINATOR_KEY = 0xC0;
     uint256 internal constant MINER_KEY = 0xD0;
     uint256 internal constant JUROR_KEY = 0xE0;
-    uint256 internal constant FEE = 5 * CAI;
+    uint96 internal constant FEE = 5 ether;
     uint256 internal constant BOND = 210 * CAI;
     uint256 internal constant APPEAL_BOND = 430 * CAI;
     bytes32 internal constant SEED = keccak256("seed");
@@ -64,7 +64,7 @@ abstract contract DisputesFixture is StakingFixture {
 
     /// @dev The parameters of DESIGN's section 12.
     function standard() internal pure returns (DisputeParameters memory) {
-        return DisputeParameters({coordinatorAlone: 30, seats: 21, quorum: 5, fee: uint96(FEE)});
+        return DisputeParameters({coordinatorAlone: 30, seats: 21, quorum: 5, fee: FEE});
     }
 
     function registered(address owner, Role role, uint256 amount, uint256 key) internal returns (uint32) {

@@ -202,7 +202,7 @@ contract DisputesJudgementTest is DisputesFixture {
 
     function appealAs(address appellant, uint256 id, address paidBy) private {
         VM.prank(paidBy);
-        token.transfer(appellant, APPEAL_BOND);
+        VM.assertTrue(token.transfer(appellant, APPEAL_BOND));
         VM.prank(appellant);
         token.approve(address(disputes), APPEAL_BOND);
         appealAs(appellant, id);
@@ -277,7 +277,7 @@ contract DisputesJudgementTest is DisputesFixture {
 
     function test_convicted__own_stake_nearly_gone__the_accuser_pays_what_is_missing() public {
         // Three convictions in a week: the third slash takes nothing, so that the bond has to pay the jurors.
-        for (uint256 i = 0; i < 2; ++i) {
+        for (uint64 i = 0; i < 2; ++i) {
             uint256 earlier = openAs(OTHER, task(i));
             judge(earlier, Verdict.Guilty, Verdict.Guilty, Verdict.Guilty);
             end(earlier);
@@ -316,8 +316,8 @@ contract DisputesJudgementTest is DisputesFixture {
         return task(99);
     }
 
-    function task(uint256 sequence) private view returns (Assignment memory a) {
+    function task(uint64 sequence) private view returns (Assignment memory a) {
         a = assignment();
-        a.sequence = uint64(100 + sequence);
+        a.sequence = 100 + sequence;
     }
 }

@@ -191,7 +191,7 @@ contract DisputesOpenTest is DisputesFixture {
 
     function give(address account) private {
         VM.prank(OTHER);
-        token.transfer(account, 1000 * CAI);
+        VM.assertTrue(token.transfer(account, 1000 * CAI));
         VM.prank(account);
         token.approve(address(disputes), type(uint256).max);
     }
