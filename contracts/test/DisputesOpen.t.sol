@@ -135,9 +135,8 @@ contract DisputesOpenTest is DisputesFixture {
         openRefused(OTHER, a, abi.encodeWithSelector(IDisputes.AlreadyConvicted.selector, faultOf(a)));
     }
 
-    function test_open__again_after_a_draw__double_bond_and_never_a_third_time() public {
+    function test_open__again_after_a_draw__double_bond() public {
         Assignment memory a = assignment();
-        a.deadline += 60;
         uint256 id = openAs(OTHER, a);
         pass(40);
         disputes.execute(id);
@@ -148,21 +147,33 @@ contract DisputesOpenTest is DisputesFixture {
         openRefused(OTHER, a, abi.encodeWithSelector(IDisputes.DisputeRunning.selector, id));
         pass(40);
         disputes.execute(id);
-        openRefused(OTHER, a, abi.encodeWithSelector(IDisputes.ReopenedAlready.selector, faultOf(a)));
         VM.assertEq(withdrawAs(OTHER), 3 * BOND);
     }
 
-    function test_open__nobody_can_judge__is_drawn_at_once() public {
-        // All weight belongs to one of the parties.
+    /// @dev All weight goes to one of the parties.
+    function nobodyCanJudge() private {
         for (uint256 i = 0; i < 3; ++i) {
             moveNode(jurors[i], i < 2 ? VOTER : VOTER2, OWNER);
         }
         VM.warp((time() / 20 + 2) * 20);
+    }
+
+    function test_open__nobody_can_judge__is_drawn_at_once() public {
+        nobodyCanJudge();
         uint256 id = opened();
         assertPhase(id, Phase.Execute, 0);
         disputes.execute(id);
         VM.assertEq(uint256(disputes.disputeOf(id).outcome), uint256(Outcome.Drawn));
         VM.assertEq(disputes.owedTo(OTHER), BOND);
+    }
+
+    function test_open__a_third_time__refused() public {
+        nobodyCanJudge();
+        Assignment memory a = assignment();
+        disputes.execute(openAs(OTHER, a));
+        pass(31);
+        disputes.execute(openAs(OTHER, a));
+        openRefused(OTHER, a, abi.encodeWithSelector(IDisputes.ReopenedAlready.selector, faultOf(a)));
     }
 
     function test_open__while_entries_are_paused__works_to_the_end() public {

@@ -36,7 +36,7 @@ abstract contract Accusations is Proofs {
         if (STAKING.convicted(faultId)) revert AlreadyConvicted(faultId);
 
         id = ++_lastDispute;
-        uint256 bond = _countOpening(faultId, id);
+        uint256 bond = _countOpening(faultId, id, until);
         Dispute storage dispute = _disputes[id];
         dispute.accuser = msg.sender;
         dispute.coordinator = coordinator.id;
@@ -69,13 +69,16 @@ abstract contract Accusations is Proofs {
         TOKEN.safeTransferFrom(msg.sender, address(this), bond);
     }
 
-    /// @dev Counts an opening over a fault.
+    /// @dev Counts an opening over a fault. The coordinator can not use up both in the time in which it is alone: it could
+    /// have no jury told the parameters, and save its miner from everybody else by two draws that cost nothing.
+    /// @param until The end of that time, unix seconds.
     /// @return bond What it costs.
-    function _countOpening(bytes32 faultId, uint256 id) private returns (uint256 bond) {
+    function _countOpening(bytes32 faultId, uint256 id, uint256 until) private returns (uint256 bond) {
         FaultState storage fault = _faults[faultId];
         if (fault.running != 0) revert DisputeRunning(fault.running);
         uint256 opened = fault.opened;
         if (opened == OPENINGS) revert ReopenedAlready(faultId);
+        if (opened > 0 && block.timestamp <= until) revert CoordinatorAlone(until);
         fault.opened = SafeCast.toUint8(opened + 1);
         fault.running = SafeCast.toUint64(id);
         return _openingBond(opened);

@@ -114,8 +114,16 @@ abstract contract Jury is Accusations {
         return Lottery.seats(seed, id, index, node, round.seats, weight, round.weight);
     }
 
+    /// @dev Whoever owned a party's node when the dispute was opened, and whoever owns it now.
     function _isParty(Dispute storage dispute, address owner) private view returns (bool) {
-        return owner == dispute.accuser || owner == dispute.minerOwner || owner == dispute.coordinatorOwner;
+        return owner == dispute.accuser || owner == dispute.minerOwner || owner == dispute.coordinatorOwner
+            || _owns(owner, dispute.miner) || _owns(owner, dispute.coordinator);
+    }
+
+    function _owns(address owner, uint32 node) private view returns (bool) {
+        // slither-disable-next-line unused-return -- its role is known
+        (address present,) = STAKING.ownerOf(node);
+        return owner == present;
     }
 
     function _commitment(uint256 id, uint256 index, uint32 node, Verdict verdict, bytes32 digest, bytes32 salt)

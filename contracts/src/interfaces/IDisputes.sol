@@ -78,7 +78,7 @@ interface IDisputes {
     );
     event Appealed(uint256 indexed dispute, address indexed appellant, uint256 bond);
 
-    /// @notice Until `until` only the coordinator's owner and operator may open.
+    /// @notice Until `until` only the coordinator's owner and operator may open, and only once.
     error CoordinatorAlone(uint256 until);
     /// @notice A dispute over this fault is running.
     error DisputeRunning(uint256 dispute);
@@ -111,7 +111,7 @@ interface IDisputes {
     error NotOperator(uint32 node, address caller);
     error SeedUnknown(uint256 ticket);
     error SeedTaken(bytes32 seed);
-    /// @notice The node's owner is one of the parties.
+    /// @notice The node's owner is the accuser, or owns a party's node or did when the dispute was opened.
     error JurorIsParty(uint32 node);
     error JurorIneligible(uint32 node);
     error SeatsZero(uint32 node);

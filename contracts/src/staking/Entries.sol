@@ -24,6 +24,7 @@ abstract contract Entries is StakingState, Ownable2Step {
 
     /// @inheritdoc IStaking
     function setGuardian(address account) external onlyOwner {
+        // slither-disable-next-line missing-zero-check -- zero means nobody
         _guardian = account;
         emit GuardianChanged(account);
     }
