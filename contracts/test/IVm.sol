@@ -29,6 +29,7 @@ interface IVm {
     function expectRevert(bytes calldata reason) external;
     function expectRevert(bytes4 selector) external;
     function expectPartialRevert(bytes4 selector) external;
+    function envOr(string calldata name, uint256 otherwise) external view returns (uint256);
     function expectEmit(address emitter) external;
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gasUsed);
     function assertEq(uint256 left, uint256 right) external pure;
