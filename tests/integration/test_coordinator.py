@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from cuckoo.domain.errors import Conflict, InvalidField, NotFound, NotSignedIn, SignatureInvalid
 from cuckoo.domain.task import TaskStatus
@@ -10,7 +11,7 @@ from cuckoo.protocol.messages import Failure, TaskRequest
 from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.protocol.signing import Signer, check_signed_by
 from cuckoo.protocol.views import EventKind
-from tests.support.coordinating import COORDINATOR_KEY, HASHER, MODEL, ScriptedMiner, app, png, running
+from tests.support.coordinating import COORDINATOR_KEY, HASHER, MODEL, PROFILE, ScriptedMiner, app, png, running
 
 APPLE = TaskRequest(prompt="a red apple", seed=7)
 
@@ -134,6 +135,8 @@ async def test_result__repeated__gets_the_same_reply(client, miner):
         (lambda m, a: m.result(a, key=Signer(b"\x07" * 32)), SignatureInvalid, "signed by"),
         (lambda m, a: m.result(a, picture_hashes=(b"\x01" * 32,)), InvalidField, "must have the hash"),
         (lambda m, a: m.result(a, picture_hashes=()), InvalidField, "the task asks for 1"),
+        (lambda m, a: m.result(a, profile=replace(PROFILE, device="é" * 65)), InvalidField, "receipt.profile.device"),
+        (lambda m, a: m.result(a, profile=replace(PROFILE, isa="x" * 500_000)), InvalidField, "at most 128 bytes"),
         (lambda m, a: m.result(a, pictures=[png(), png()]), InvalidField, "the task asks for 1"),
         (lambda m, a: m.result(a, assignment_hash=b"\x02" * 32), InvalidField, "assignment_hash"),
         (lambda m, a: m.result(a, pictures=[png(128, 64)]), InvalidField, "must be 64 x 64 pixels"),
@@ -141,7 +144,7 @@ async def test_result__repeated__gets_the_same_reply(client, miner):
         (lambda m, a: m.result(a, pictures=[(png()[0][:-30], png()[1])]), InvalidField, "cut off"),
         (lambda m, a: m.result(a, pictures=[png(mode="L", colour=3)]), InvalidField, "8-bit RGB"),
     ],
-    ids=["signature", "hash", "no-hash", "two", "assignment", "size", "gif", "truncated", "grey"],
+    ids=["signature", "hash", "no-hash", "device", "isa", "two", "assignment", "size", "gif", "truncated", "grey"],
 )
 async def test_result__wrong__is_refused_and_the_task_goes_on(coordinator, client, miner, spoil, fault, says):
     view = await client.submit(APPLE)

@@ -52,6 +52,9 @@ SLOTS_MAX = 256
 _INLINE_PIXELS = 32_768
 """Up to so many pixels are decoded at once: handing them to a thread would take longer."""
 
+_PROFILE_TEXT_MAX = 128
+"""Bytes. Whoever accuses a miner pays for every byte of its receipt on chain; megabytes would put it out of reach."""
+
 _REASON_MAX = 500
 _SHUTTING_DOWN = "shutting_down"
 
@@ -331,8 +334,12 @@ def _numbered(hashes: tuple[bytes, ...]) -> list[tuple[str, bytes]]:
 
 
 def _check_ranges(upload: ResultUpload) -> None:
-    """Check that the receipt's numbers fit the types that are hashed."""
+    """Check that the receipt's numbers fit the types that are hashed, and its texts into a transaction."""
     profile = upload.receipt.profile
+    for name in ("device", "dtype", "torch", "attention", "isa"):
+        text = getattr(profile, name)
+        if len(text.encode()) > _PROFILE_TEXT_MAX:
+            raise InvalidField(f"receipt.profile.{name}", text, f"must be at most {_PROFILE_TEXT_MAX} bytes")
     for field, value, most in (
         ("receipt.profile.threads", profile.threads, 2**16 - 1),
         ("receipt.profile.batch_bucket", profile.batch_bucket, 2**16 - 1),
