@@ -24,6 +24,10 @@ abstract contract DisputeActions is EscrowActions {
     bytes32 private constant SALT = keccak256("salt");
 
     uint256 private _running;
+
+    /// @dev The owners of both parties when the running dispute was opened.
+    address private _accused;
+    address private _assigner;
     uint64 private _sequence;
     bool private _guiltyLikely;
     mapping(uint256 dispute => mapping(uint256 round => mapping(uint32 node => Verdict))) private _verdicts;
@@ -135,7 +139,8 @@ abstract contract DisputeActions is EscrowActions {
         Assignment memory a = assignmentOf(coordinator, minerBy(seed));
         SignedAssignment memory work = signed(a);
         SignedReceipt memory result = receiptFor(a, keccak256("latents"));
-        VM.prank(ownerOf(coordinator));
+        (_assigner, _accused) = (ownerOf(coordinator), ownerOf(a.minerNode));
+        VM.prank(_assigner);
         _running = disputes.open(work, result);
         done("open");
     }
@@ -179,8 +184,7 @@ abstract contract DisputeActions is EscrowActions {
         VM.assertEq(disputes.seatsOf(_running, node), 0);
         address operator = VM.addr(keyOf[node]);
         address owner = ownerOf(node);
-        bool party = owner == row.accuser || owner == ownerOf(row.miner) || owner == ownerOf(row.coordinator);
-        if (party) return;
+        if (owner == row.accuser || owner == _accused || owner == _assigner) return;
         VM.expectPartialRevert(IDisputes.JurorIneligible.selector);
         VM.prank(operator);
         disputes.claimSeats(_running, node);
