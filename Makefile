@@ -77,6 +77,14 @@ bench: install ## speed, ratios first
 contracts: install ## compile the contracts and run their tests
 	@cd contracts && forge build && forge test
 
+.PHONY: invariants
+invariants: install ## everybody does anything until each action has succeeded a thousand times (minutes)
+	@cd contracts && LEAST_SUCCESSES=1000 FOUNDRY_INVARIANT_DEPTH=62000 forge test --match-path "test/invariant/*" -vv
+
+.PHONY: mutants
+mutants: install ## plant faults in the contracts; the tests must catch every one (half an hour)
+	@$(PY) contracts/mutants.py
+
 .PHONY: artifacts
 artifacts: install ## compile the contracts and write cuckoo/chain/artifacts
 	@$(PY) contracts/build.py
