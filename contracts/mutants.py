@@ -1,8 +1,8 @@
 """Plant faults in the contracts, one at a time, and see the tests turn red.
 
-``python contracts/mutants.py`` plants those of ``mutants.toml``, prints a line each and then caught / planted; exit code 1
-if one survives or if its place is no longer in the sources. ``python contracts/mutants.py NAME ...`` plants only those. A
-run takes about half a minute per fault, nearly all of it the compiler's.
+``python contracts/mutants.py`` plants those of ``mutants.toml``, prints a line each and then caught / planted; exit
+code 1 if one survives or if its place is no longer in the sources. ``python contracts/mutants.py NAME ...`` plants
+only those. A run takes about half a minute per fault, nearly all of it the compiler's.
 """
 
 import shutil
