@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.types import TxReceipt
 
 from cuckoo.chain.deploycheck import NOBODY, Fact, Reader, check_deployment
 from cuckoo.chain.deployplan import Creation, Order, digest_of, plan_creations, planned_network
-from cuckoo.chain.rpc import REQUEST_TIMEOUT_S, ChainClient, is_passing, on_chain
+from cuckoo.chain.endpoints import first_chain_id
+from cuckoo.chain.rpc import ChainClient, on_chain
 from cuckoo.chain.transactions import Sender
-from cuckoo.domain.errors import ChainUnreachable, ConfigError, FatalError, TransientError
+from cuckoo.domain.errors import ConfigError, FatalError, TransientError
 from cuckoo.domain.identifiers import Address
 from cuckoo.domain.network import Network, Rules, rules_of
 
@@ -67,21 +67,8 @@ async def open_undeployed(name: str, rpc_urls: Sequence[str]) -> ChainClient:
     Raises:
         ChainUnreachable: no endpoint answers.
     """
-    timeout = {"timeout": REQUEST_TIMEOUT_S}
-    endpoints = [AsyncWeb3(AsyncHTTPProvider(url, request_kwargs=timeout)) for url in rpc_urls]
-    problem = "there is no endpoint"
-    for endpoint in endpoints:
-        try:
-            chain_id = await endpoint.eth.chain_id
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            problem = str(error) or type(error).__name__
-        else:
-            return ChainClient(undeployed(name, chain_id, tuple(rpc_urls), rules_of(chain_id)), endpoints)
-    for endpoint in endpoints:
-        await endpoint.provider.disconnect()
-    raise ChainUnreachable(f"deploy: no RPC endpoint answers ({problem}): name one with --rpc")
+    chain_id = await first_chain_id(rpc_urls)
+    return ChainClient(undeployed(name, chain_id, tuple(rpc_urls), rules_of(chain_id)))
 
 
 async def deploy(

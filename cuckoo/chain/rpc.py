@@ -2,51 +2,23 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
 import msgspec
-import structlog
 from eth_typing import ChecksumAddress
-from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import (
-    BadFunctionCallOutput,
-    BadResponseFormat,
-    BlockNotFound,
-    ContractLogicError,
-    MultipleFailedRequests,
-    ProviderConnectionError,
-    RequestTimedOut,
-    TooManyRequests,
-    Web3RPCError,
-)
+from web3 import AsyncWeb3
+from web3.exceptions import BlockNotFound
 from web3.types import BlockIdentifier, FilterParams, LogReceipt
 
-from cuckoo.chain.reverts import explain_revert
-from cuckoo.domain.errors import ChainUnreachable, ConfigError, TransientError
+from cuckoo.chain.answers import RequestRefused
+from cuckoo.chain.endpoints import Endpoints
+from cuckoo.chain.outbox import Outbox
+from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import Address
 from cuckoo.domain.network import Network
 
-log = structlog.get_logger(__name__)
-
 T = TypeVar("T")
-REQUEST_TIMEOUT_S = 20.0
-_PASSING = (
-    OSError,
-    TimeoutError,
-    BadFunctionCallOutput,
-    BadResponseFormat,
-    BlockNotFound,
-    MultipleFailedRequests,
-    ProviderConnectionError,
-    RequestTimedOut,
-    TooManyRequests,
-)
-
-
-class RequestRefused(TransientError):
-    """An endpoint answered with an error of its own: a range too wide, a block it does not have, a spent nonce."""
-
-    code = "request_refused"
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,59 +36,41 @@ def on_chain(address: Address) -> ChecksumAddress:
     return cast("ChecksumAddress", address)
 
 
-def is_passing(error: Exception) -> bool:
-    """Whether a call may work when it is tried again, here or at another endpoint."""
-    return isinstance(error, _PASSING) or type(error).__module__.split(".")[0] == "aiohttp"
-
-
-def revert_data(error: Web3RPCError | ContractLogicError) -> bytes | None:
-    """Return the data of a revert, or None when the error is none."""
-    data: Any = getattr(error, "data", None)
-    if data is None and isinstance(error, Web3RPCError) and error.rpc_response is not None:
-        data = dict(error.rpc_response.get("error", {})).get("data")
-    if isinstance(data, dict):
-        data = data.get("data")
-    if isinstance(data, str) and data.startswith("0x"):
-        return bytes.fromhex(data[2:])
-    return b"" if isinstance(error, ContractLogicError) else None
-
-
 async def _get_logs(criteria: FilterParams, web3: AsyncWeb3[Any]) -> list[LogReceipt]:
+    """Read logs of an endpoint that has the blocks: one that lacks them answers as if nothing had happened there."""
+    last, newest = criteria["toBlock"], await web3.eth.block_number
+    if isinstance(last, int) and newest < last:
+        raise BlockNotFound(f"the newest block is {newest}, wanted is {last}")
     return await web3.eth.get_logs(criteria)
-
-
-def _said(error: ContractLogicError | Web3RPCError) -> str:
-    """Return an endpoint's own words, without the request that they answer."""
-    response: Any = error.rpc_response if isinstance(error, Web3RPCError) else None
-    answer = dict(response).get("error") if response else None
-    return str(answer.get("message", answer)) if isinstance(answer, dict) else str(error)
 
 
 class ChainClient:
     """Talks to one chain through a list of endpoints, the preferred one first."""
 
-    def __init__(self, network: Network, endpoints: Sequence[AsyncWeb3[Any]]) -> None:
-        """Use :meth:`connect`."""
-        self.network = network
-        self._endpoints = list(endpoints)
-        self._checked: set[int] = set()
-        self._current = 0
-
-    @classmethod
-    async def connect(cls, network: Network, rpc_urls: Sequence[str] = ()) -> Self:
-        """Open endpoints and check that they serve the network's chain and that its contracts are there.
+    def __init__(self, network: Network, rpc_urls: Sequence[str] = (), outbox: Path | None = None) -> None:
+        """Connect at the first call; :meth:`connect` does it at once, and checks that the contracts are there.
 
         Args:
             network: which chain and contracts.
             rpc_urls: used instead of the network's own when given.
+            outbox: where transactions are recorded before they are sent; None: for this process only.
+        """
+        self.network = network
+        self.outbox = Outbox(outbox)
+        self._endpoints = Endpoints(network, tuple(rpc_urls) or network.rpc_urls)
+        self._genesis = ""
+
+    @classmethod
+    async def connect(cls, network: Network, rpc_urls: Sequence[str] = (), outbox: Path | None = None) -> Self:
+        """Open endpoints and check that they serve the network's chain and that its contracts are there.
+
+        Args: as for the class.
 
         Raises:
             ChainUnreachable: no endpoint answers.
             ConfigError: another chain, or no contract at the Staking address.
         """
-        urls = tuple(rpc_urls) or network.rpc_urls
-        timeout = {"timeout": REQUEST_TIMEOUT_S}
-        client = cls(network, [AsyncWeb3(AsyncHTTPProvider(url, request_kwargs=timeout)) for url in urls])
+        client = cls(network, rpc_urls, outbox)
         try:
             await client._check_contract()
         except BaseException:
@@ -143,13 +97,13 @@ class ChainClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        for web3 in self._endpoints:
-            await web3.provider.disconnect()
+        await self._endpoints.close()
+        self.outbox.close()
 
     @property
     def web3(self) -> AsyncWeb3[Any]:
         """The endpoint in use, for building contract calls; send them with :meth:`run`."""
-        return self._endpoints[self._current]
+        return self._endpoints.web3
 
     async def run(self, call: Callable[[AsyncWeb3[Any]], Awaitable[T]], *, doing: str = "ask the chain") -> T:
         """Run a call at the current endpoint, at the others when that one does not answer.
@@ -163,42 +117,22 @@ class ChainClient:
             RequestRefused: an endpoint did, and it was a refusal of its own.
             Reverted: the contract refused; says why.
         """
-        problem = "there is no endpoint"
-        for _ in range(len(self._endpoints)):
-            index = self._current
-            try:
-                await self._check_chain(index)
-                return await call(self._endpoints[index])
-            except (ContractLogicError, Web3RPCError) as error:
-                data = revert_data(error)
-                if data is not None:
-                    raise explain_revert(data, doing) from None
-                if not is_passing(error):
-                    raise RequestRefused(f"{doing}: the RPC endpoint says: {_said(error)}") from error
-                problem = _said(error)
-            except Exception as error:
-                if not is_passing(error):
-                    raise
-                problem = str(error) or type(error).__name__
-            self._current = (index + 1) % len(self._endpoints)
-            if len(self._endpoints) > 1:
-                log.warning("endpoint failed", endpoint=index, reason=problem, next=self._current)
-        raise ChainUnreachable(f"{doing}: no RPC endpoint of network {self.network.name} answers ({problem})")
+        return await self._endpoints.ask(call, doing)
 
-    async def _check_chain(self, index: int) -> None:
-        if index in self._checked:
-            return
-        chain_id = await self._endpoints[index].eth.chain_id
-        if chain_id != self.network.chain_id:
-            raise ConfigError(
-                f"connect to network {self.network.name}: the RPC endpoint serves chain {chain_id}, "
-                f"the network file says {self.network.chain_id}: name another --rpc or --network",
-            )
-        self._checked.add(index)
+    async def genesis(self) -> str:
+        """Return the hash of block 0: which chain this is, also among runs of a development chain."""
+        if not self._genesis:
+            self._genesis = (await self.block(0)).hash.hex()
+        return self._genesis
+
+    def saw(self, block: int) -> None:
+        """Note a block: when another endpoint takes over, it must have it too."""
+        self._endpoints.seen = max(self._endpoints.seen, block)
 
     async def block(self, which: BlockIdentifier = "latest") -> Block:
         """Read a block by number, hash, "latest" or "finalized"; raises ChainUnreachable when it is not there."""
         raw = await self.run(lambda web3: web3.eth.get_block(which), doing=f"read block {which!r}")
+        self.saw(raw["number"])
         return Block(
             number=raw["number"],
             hash=bytes(raw["hash"]),

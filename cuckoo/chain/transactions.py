@@ -1,25 +1,35 @@
-"""Send transactions: one nonce after the other, EIP-1559 fees, receipts, and why one was refused."""
+"""Send transactions: recorded before they leave, one nonce after the other, replaced when stuck, until a receipt."""
 
 import asyncio
+import time
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import structlog
-from eth_account import Account
+from eth_account import Account as Accounts
+from eth_account.typed_transactions import TypedTransaction
+from hexbytes import HexBytes
 from web3.contract.async_contract import AsyncContractFunction
 from web3.exceptions import TransactionIndexingInProgress, TransactionNotFound
 from web3.types import Nonce, TxParams, TxReceipt, Wei
 
+from cuckoo.chain.answers import RequestRefused
+from cuckoo.chain.outbox import Account, Sent
 from cuckoo.chain.reverts import Reverted
-from cuckoo.chain.rpc import ChainClient, RequestRefused, on_chain
-from cuckoo.domain.errors import ConfigError, TransientError
+from cuckoo.chain.rpc import ChainClient, on_chain
+from cuckoo.domain.errors import ChainUnreachable, ConfigError, TransientError
 from cuckoo.domain.identifiers import Address
 
 log = structlog.get_logger(__name__)
 
 RECEIPT_POLL_S = 0.1
+SLOWEST_POLL_S = 2.0
 RECEIPT_TIMEOUT_S = 180.0
+STUCK_S = 30.0
 GAS_MARGIN = 1.25
+GAS_SPARE = 100_000
+"""Beyond the margin: what is mined in a newer jury epoch than it was estimated in writes a few fresh slots more."""
+OUTBOX_ROWS = 64
+"""With more rows than these, those that are final are dropped."""
 _NOT_THERE_YET = (TransactionNotFound, TransactionIndexingInProgress)
 
 
@@ -29,52 +39,32 @@ class TransactionPending(TransientError):
     code = "transaction_pending"
 
 
-class Nonces:
-    """The nonces of one account, handed out one after the other within this process.
+class NonceTaken(TransientError):
+    """Another program that has the same key sent something with the nonce of our transaction."""
 
-    Attributes:
-        lock: held while a transaction is made and sent.
-        in_flight: transactions that were sent and have no receipt yet.
-    """
-
-    def __init__(self) -> None:
-        """Know nothing yet; the chain says where to begin."""
-        self.lock = asyncio.Lock()
-        self.in_flight = 0
-        self._next = 0
-
-    def choose(self, pending: int) -> int:
-        """Choose the next nonce.
-
-        Args:
-            pending: how many the chain counts, its pool included. It is believed when nothing of ours is in flight,
-                so that a dropped transaction or a reorganisation leaves no gap.
-        """
-        return max(self._next, pending) if self.in_flight else pending
-
-    def sent(self, nonce: int) -> None:
-        """Note that a transaction with this nonce is on its way."""
-        self._next = nonce + 1
-        self.in_flight += 1
+    code = "nonce_taken"
 
 
-_nonces: WeakKeyDictionary[ChainClient, dict[Address, Nonces]] = WeakKeyDictionary()
-
-
-def nonces_of(client: ChainClient, account: Address) -> Nonces:
-    """Return the nonces of an account, which all senders of a client share."""
-    return _nonces.setdefault(client, {}).setdefault(account, Nonces())
+def raised(fee: int) -> int:
+    """Raise a fee by an eighth, rounded up: the least that nodes take for a replacement is a tenth."""
+    return fee + (fee + 7) // 8
 
 
 class Sender:
     """One account that sends transactions, one nonce after the other, however many ask at once."""
 
-    def __init__(self, client: ChainClient, private_key: bytes) -> None:
-        """Bind a key to a client; the key stays in here."""
+    def __init__(self, client: ChainClient, private_key: bytes, *, stuck_s: float = STUCK_S) -> None:
+        """Bind a key to a client; the key stays in here.
+
+        Args:
+            client: its outbox records what is sent.
+            private_key: 32 bytes.
+            stuck_s: a transaction that is in no block for so long is sent again, the first in line with higher fees.
+        """
         self._client = client
-        self._account = Account.from_key(private_key)
+        self._account = Accounts.from_key(private_key)
+        self._stuck_s = stuck_s
         self.address = Address(self._account.address)
-        self._nonces = nonces_of(client, self.address)
 
     def __repr__(self) -> str:
         """Show the address only."""
@@ -91,6 +81,8 @@ class Sender:
             Reverted: the contract refuses, found out before anything is sent where possible.
             ConfigError: no native coin for gas.
             TransactionPending: sent, and not in a block within the time.
+            NonceTaken: it was not carried out; another program used the key at the same moment.
+            FatalError: it can not be recorded.
         """
         return await self.send_raw(await self._fill(call, doing), doing)
 
@@ -102,49 +94,87 @@ class Sender:
 
     async def send_raw(self, transaction: TxParams, doing: str) -> TxReceipt:
         """Send ``to``, ``data`` and ``value``; as :meth:`send`."""
-        async with self._nonces.lock:
-            tx_hash = await self._sign_and_send(transaction, doing)
-        try:
-            receipt = await self._wait(tx_hash, doing)
-        finally:
-            self._nonces.in_flight -= 1
+        account = Account(genesis=await self._client.genesis(), address=self.address)
+        async with self._client.outbox.turn(self.address):
+            sent = await self._record(account, transaction, doing)
+            await self._send_first(account, sent)
+        receipt = await self._wait(account, sent)
+        self._client.saw(receipt["blockNumber"])
+        tx_hash = "0x" + bytes(receipt["transactionHash"]).hex()
         log.debug("transaction in block", doing=doing, tx=tx_hash, block=receipt["blockNumber"], gas=receipt["gasUsed"])
         if receipt["status"] != 1:
             raise await self._why(transaction, receipt, doing)
         return receipt
 
-    async def _sign_and_send(self, transaction: TxParams, doing: str) -> str:
+    # Out.
+
+    async def _record(self, account: Account, transaction: TxParams, doing: str) -> Sent:
+        """Choose gas, fees and nonce, sign, and record; first send again whatever fell out of the pool."""
         request: TxParams = {**transaction, "from": on_chain(self.address)}
-        run, own = self._client.run, on_chain(self.address)
         try:
-            gas = await run(lambda web3: web3.eth.estimate_gas(request), doing=doing)
+            gas = await self._client.run(lambda web3: web3.eth.estimate_gas(request), doing=doing)
         except RequestRefused as error:
             raise await self._refused(error, doing) from error
-        pending, tip, block = await asyncio.gather(
-            run(lambda web3: web3.eth.get_transaction_count(own, "pending"), doing=doing),
-            run(lambda web3: web3.eth.max_priority_fee, doing=doing),
-            self._client.block(),
+        pending, (tip, most) = await asyncio.gather(self._count("pending", doing), self._fees(doing))
+        outbox = self._client.outbox
+        for lost in outbox.waiting(account, pending):
+            log.warning("transaction is not in the pool: sent again", doing=lost.doing, nonce=lost.nonce, tx=lost.hash)
+            await self._send_again(lost)
+        if outbox.count(account) > OUTBOX_ROWS:
+            outbox.forget(account, await self._count("finalized", doing))
+        fields = {
+            **{key: value for key, value in transaction.items() if value is not None},
+            "chainId": self._client.network.chain_id,
+            "type": 2,
+            "gas": int(gas * GAS_MARGIN) + GAS_SPARE,
+            "maxPriorityFeePerGas": tip,
+            "maxFeePerGas": most,
+        }
+        now = time.time()
+        return await asyncio.to_thread(
+            outbox.allocate, account, pending, lambda nonce: self._sign({**fields, "nonce": nonce}, doing, now)
         )
-        nonce = self._nonces.choose(pending)
-        signed = self._account.sign_transaction(
-            {
-                **{key: value for key, value in transaction.items() if value is not None},
-                "chainId": self._client.network.chain_id,
-                "type": 2,
-                "nonce": nonce,
-                "gas": int(gas * GAS_MARGIN),
-                "maxPriorityFeePerGas": tip,
-                "maxFeePerGas": 2 * block.base_fee_wei + tip,
-            },
-        )
+
+    def _sign(self, fields: dict[str, Any], doing: str, at: float) -> Sent:
+        signed = self._account.sign_transaction(fields)
         tx_hash = "0x" + bytes(signed.hash).hex()
+        return Sent(nonce=fields["nonce"], hash=tx_hash, raw=bytes(signed.raw_transaction), doing=doing, at=at)
+
+    async def _count(self, which: Any, doing: str) -> int:
+        own = on_chain(self.address)
+        return await self._client.run(lambda web3: web3.eth.get_transaction_count(own, which), doing=doing)
+
+    async def _fees(self, doing: str) -> tuple[int, int]:
+        """Return the tip and the highest fee that are due now, wei per gas."""
+        tip, block = await asyncio.gather(
+            self._client.run(lambda web3: web3.eth.max_priority_fee, doing=doing), self._client.block()
+        )
+        return tip, 2 * block.base_fee_wei + tip
+
+    async def _send_first(self, account: Account, sent: Sent) -> None:
+        """Send; a refusal gives the nonce back, unless the transaction may have arrived somewhere."""
         try:
-            await run(lambda web3: web3.eth.send_raw_transaction(signed.raw_transaction), doing=doing)
+            await self._push(sent)
         except RequestRefused as error:
-            if not await self._arrived(tx_hash):
-                raise await self._refused(error, doing) from error
-        self._nonces.sent(nonce)
-        return tx_hash
+            try:
+                arrived = await self._arrived(sent.hash)
+            except ChainUnreachable:
+                arrived = True
+            if arrived or "nonce too low" in str(error).lower():
+                return
+            self._client.outbox.withdraw(account, sent.nonce)
+            raise await self._refused(error, sent.doing) from error
+        except ChainUnreachable as error:
+            log.warning("no answer to a transaction; it may have arrived", doing=sent.doing, reason=str(error))
+
+    async def _push(self, sent: Sent) -> None:
+        await self._client.run(lambda web3: web3.eth.send_raw_transaction(HexBytes(sent.raw)), doing=sent.doing)
+
+    async def _send_again(self, sent: Sent) -> None:
+        try:
+            await self._push(sent)
+        except RequestRefused as error:
+            log.debug("transaction not taken again", doing=sent.doing, nonce=sent.nonce, reason=str(error))
 
     async def _arrived(self, tx_hash: str) -> bool:
         """Say whether a transaction is known: what a second endpoint refuses, the first may have taken."""
@@ -166,25 +196,81 @@ class Sender:
             )
         return error
 
-    async def _wait(self, tx_hash: str, doing: str) -> TxReceipt:
-        """Wait for the receipt; an endpoint that does not answer meanwhile is waited for, the transaction is sent."""
+    # Until it is in a block.
+
+    async def _wait(self, account: Account, sent: Sent) -> TxReceipt:
+        """Wait for a receipt; an endpoint that does not answer meanwhile is waited for, the transaction is recorded."""
+        poll_s, look_at, misses = RECEIPT_POLL_S, time.monotonic() + self._stuck_s, 0
+        hashes = {sent.hash: None}
         try:
             async with asyncio.timeout(RECEIPT_TIMEOUT_S):
                 while True:
+                    hashes |= {version.hash: None for version in self._client.outbox.versions(account, sent.nonce)}
                     try:
-                        return await self._client.run(
-                            lambda web3: web3.eth.get_transaction_receipt(tx_hash),  # type: ignore[arg-type]
-                            doing=doing,
-                        )
+                        for tx_hash in hashes:
+                            if receipt := await self._receipt(tx_hash, sent.doing):
+                                return receipt
+                        if time.monotonic() >= look_at:
+                            look_at = time.monotonic() + self._stuck_s / 3
+                            misses = misses + 1 if await self._tend(account, sent) else 0
                     except TransientError as error:
-                        if not isinstance(error.__cause__, _NOT_THERE_YET):
-                            log.warning("no answer about a transaction", doing=doing, tx=tx_hash, reason=str(error))
-                    await asyncio.sleep(RECEIPT_POLL_S)
+                        log.warning("no answer about a transaction", doing=sent.doing, reason=str(error))
+                    if misses > 1:
+                        raise self._taken(account, sent)
+                    await asyncio.sleep(poll_s)
+                    poll_s = min(SLOWEST_POLL_S, poll_s * 1.2)
         except TimeoutError:
             raise TransactionPending(
-                f"{doing}: transaction {tx_hash} is in no block after {RECEIPT_TIMEOUT_S:.0f} s; it may still get "
-                "there: look before you try again",
+                f"{sent.doing}: transaction {sent.hash} is in no block after {RECEIPT_TIMEOUT_S:.0f} s; it may still "
+                "get there: look before you try again",
             ) from None
+
+    async def _receipt(self, tx_hash: str, doing: str) -> TxReceipt | None:
+        try:
+            return await self._client.run(
+                lambda web3: web3.eth.get_transaction_receipt(tx_hash),  # type: ignore[arg-type]
+                doing=doing,
+            )
+        except RequestRefused as error:
+            if isinstance(error.__cause__, _NOT_THERE_YET):
+                return None
+            raise
+
+    async def _tend(self, account: Account, sent: Sent) -> bool:
+        """Help what waits; says whether our nonce is used, so that there is a receipt, or never will be."""
+        async with self._client.outbox.turn(self.address):
+            mined = await self._count("latest", sent.doing)
+            for waiting in self._client.outbox.waiting(account, mined):
+                if time.time() - waiting.at < self._stuck_s:
+                    continue
+                if waiting.nonce == mined:
+                    await self._replace(account, waiting)
+                else:
+                    await self._send_again(waiting)
+        return mined > sent.nonce
+
+    async def _replace(self, account: Account, stuck: Sent) -> None:
+        """Send the same transaction with both fees an eighth higher, or as high as is due now."""
+        fields = dict(TypedTransaction.from_bytes(HexBytes(stuck.raw)).as_dict())
+        for name in ("v", "r", "s"):
+            fields.pop(name)
+        tip, most = await self._fees(stuck.doing)
+        fees = {
+            "maxFeePerGas": max(raised(fields["maxFeePerGas"]), most),
+            "maxPriorityFeePerGas": max(raised(fields["maxPriorityFeePerGas"]), tip),
+        }
+        at = max(time.time(), stuck.at + 0.001)  # later than its predecessor, whatever the clock does
+        better = self._sign({**fields, **fees}, stuck.doing, at)
+        await asyncio.to_thread(self._client.outbox.replace, account, better)
+        log.warning("transaction stuck: replaced with higher fees", doing=stuck.doing, nonce=stuck.nonce, **fees)
+        await self._send_again(better)
+
+    def _taken(self, account: Account, sent: Sent) -> NonceTaken:
+        self._client.outbox.withdraw(account, sent.nonce)
+        return NonceTaken(
+            f"{sent.doing}: not done: another program with the key of {self.address} used nonce {sent.nonce} at "
+            "the same moment: try again"
+        )
 
     async def _why(self, transaction: TxParams, receipt: TxReceipt, doing: str) -> Exception:
         request: Any = {**transaction, "from": on_chain(self.address)}

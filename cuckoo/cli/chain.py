@@ -26,7 +26,8 @@ async def open_client(place: Place) -> AsyncIterator["ChainClient"]:
     """Connect to the network that the flags name."""
     from cuckoo.chain.rpc import ChainClient
 
-    async with await ChainClient.connect(place.read_network(), place.rpc) as client:
+    network = place.read_network()
+    async with await ChainClient.connect(network, place.rpc, place.outbox(network)) as client:
         yield client
 
 

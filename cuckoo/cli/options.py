@@ -59,6 +59,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
         return read_network(self.network_file)
 
+    def outbox(self, network: "Network") -> Path:
+        """Return where the transactions of this user are recorded before they are sent."""
+        return self.data_dir / network.name / "outbox.sqlite"
+
     def settings(self, kind: type[S], section: str, **flags: Any) -> S:
         """Fill the settings of a role; raises ConfigError."""
         return settings.load(kind, section, flags=flags, environ=os.environ, file=self.file)

@@ -212,7 +212,7 @@ def _serve(place: Place, openers: Mapping[str, tuple[OpenOnChain, float]], loggi
 
     @asynccontextmanager
     async def open_shared() -> "AsyncIterator[Sequence[Service]]":
-        async with open_chain(network, place.rpc) as chain:
+        async with open_chain(network, place.rpc, place.outbox(network)) as chain:
             shared.append(chain)
             yield chain.services
 

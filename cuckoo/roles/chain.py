@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cuckoo.chain.contracts import StakingContract
 from cuckoo.chain.rpc import ChainClient
@@ -37,15 +38,22 @@ class Chain:
 
 
 @asynccontextmanager
-async def open_chain(network: Network, rpc_urls: Sequence[str] = ()) -> AsyncIterator[Chain]:
+async def open_chain(
+    network: Network, rpc_urls: Sequence[str] = (), outbox: Path | None = None
+) -> AsyncIterator[Chain]:
     """Connect to a network and read its registry.
+
+    Args:
+        network: which chain and contracts.
+        rpc_urls: used instead of the network's own when given.
+        outbox: records transactions before they are sent; None where none will be.
 
     Raises:
         ChainUnreachable: no endpoint answers.
         ConfigError: the endpoint serves another chain.
     """
     clock = SystemClock()
-    async with await ChainClient.connect(network, rpc_urls) as client:
+    async with await ChainClient.connect(network, rpc_urls, outbox) as client:
         registry = Follower(client, clock)
         await registry.start()
         yield Chain(client=client, registry=registry, clock=clock)
