@@ -43,18 +43,19 @@ def caught(folder: Path, mutant: Mutant) -> bool:
     source = path.read_text("utf-8")
     path.write_text(source.replace(mutant.text, mutant.instead, 1), "utf-8")
     try:
-        run = ["test", "--root", str(folder), "--fail-fast"]
-        if forge(*run, "--no-match-path", "test/invariant/*"):
+        run = ["test", "--fail-fast"]
+        if forge(folder, *run, "--no-match-path", "test/invariant/*"):
             return True
-        return forge(*run, "--match-path", "test/invariant/*") != 0
+        return forge(folder, *run, "--match-path", "test/invariant/*") != 0
     finally:
         path.write_text(source, "utf-8")
 
 
-def forge(*arguments: str) -> int:
-    """Run forge without its output; returns its exit code."""
+def forge(folder: Path, *arguments: str) -> int:
+    """Run forge in a folder, without its output; returns its exit code."""
     command = [str(tools.tool_path("forge")), *arguments]
-    return subprocess.run(command, env=tools.environment(), capture_output=True, check=False).returncode
+    done = subprocess.run(command, cwd=folder, env=tools.environment(), capture_output=True, check=False)
+    return done.returncode
 
 
 def main(names: list[str]) -> int:
@@ -70,7 +71,7 @@ def main(names: list[str]) -> int:
         folder = Path(parent) / "contracts"
         shutil.copytree(tools.CONTRACTS, folder, ignore=shutil.ignore_patterns("node_modules"))
         (folder / "node_modules").symlink_to((tools.CONTRACTS / "node_modules").resolve())
-        if forge("test", "--root", str(folder), "--no-match-path", "test/invariant/*"):
+        if forge(folder, "test", "--no-match-path", "test/invariant/*"):
             sys.stdout.write("the tests fail without any fault: run forge test first\n")
             return 1
         for mutant in chosen:
