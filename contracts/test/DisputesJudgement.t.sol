@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Assignment, Outcome, Phase, Verdict} from "../src/interfaces/DisputeTypes.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Fault} from "../src/interfaces/StakingTypes.sol";
 import {DisputesFixture} from "./DisputesFixture.sol";
 
 /// @dev How disputes end, and where each wei goes. The accused has 20,000 CAI of its own: 5 % of it are 1,000.
@@ -223,7 +224,7 @@ contract DisputesJudgementTest is DisputesFixture {
         appealRefused(OWNER, later);
     }
 
-    function test_appeal__a_second_time_or_too_late__refused() public {
+    function test_appeal__a_second_time__refused() public {
         uint256 id = opened();
         judge(id, Verdict.Guilty, Verdict.Guilty, Verdict.Guilty);
         appealAs(OWNER, id);
@@ -290,6 +291,30 @@ contract DisputesJudgementTest is DisputesFixture {
         VM.assertEq(ownOf(miner), own);
         VM.assertEq(disputes.owedTo(OTHER), BOND - JURY);
         settleEverything(id);
+    }
+
+    function test_convicted__half_of_the_loss_is_less_than_the_fees__the_accuser_pays_the_rest() public {
+        // What an equivocation leaves of 20,000 CAI three times: 2,500, of which a jury takes 125.
+        for (uint256 i = 0; i < 3; ++i) {
+            slashNode(miner, Fault.Equivocation, i, 0);
+        }
+        uint256 id = opened();
+        judge(id, Verdict.Guilty, Verdict.Guilty, Verdict.Guilty);
+        uint256 supply = token.totalSupply();
+        end(id);
+        VM.assertEq(ownOf(miner), 2375 * CAI);
+        VM.assertEq(supply - token.totalSupply(), 125 * CAI / 2);
+        VM.assertEq(disputes.owedTo(OTHER), BOND - JURY + 125 * CAI / 2);
+        VM.assertEq(disputes.disputeOf(id).feePerSeat, FEE);
+        settleEverything(id);
+    }
+
+    function test_appeal__too_late__refused() public {
+        uint256 id = opened();
+        judge(id, Verdict.Guilty, Verdict.Guilty, Verdict.Guilty);
+        pass(10);
+        VM.expectRevert(abi.encodeWithSelector(IDisputes.PhaseWrong.selector, Phase.Appeal, Phase.Execute));
+        appealAs(OWNER, id);
     }
 
     function testFuzz_any_verdicts__bonds_are_conserved(uint8 first, uint8 second, uint8 third, bool again, uint8 next)
