@@ -3,10 +3,8 @@
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -15,47 +13,18 @@ import pytest
 from cuckoo.chain.deploycheck import DeploymentWrong, Reader, check_deployment
 from cuckoo.chain.deployment import deploy, journal_of, open_undeployed, read_network
 from cuckoo.chain.deployplan import EMISSION, RESERVE, SUPPLY, Order, contract_address, plan_creations
-from cuckoo.chain.devnet import DEPLOYER_KEY, find_anvil
+from cuckoo.chain.devnet import DEPLOYER_KEY
 from cuckoo.chain.reverts import Reverted
 from cuckoo.chain.transactions import Sender
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.errors import ChainUnreachable, ConfigError, TransientError
 from cuckoo.domain.network import DEVNET_RULES, MAIN_RULES, Network
+from tests.support.chains import bare_chain, bare_client
 
 GOVERNOR = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 GUARDIAN = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 TREASURY = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
 ROOT = Path(__file__).parents[2]
-
-
-@asynccontextmanager
-async def bare_chain(chain_id=4242):
-    """Run anvil with nothing deployed; gives its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        find_anvil(), "--port", str(port), "--chain-id", str(chain_id), "--silent", stdin=asyncio.subprocess.DEVNULL
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    await (await open_undeployed("probe", [url])).close()
-                    break
-                except ChainUnreachable:
-                    await asyncio.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-@asynccontextmanager
-async def bare_client(chain_id=4242):
-    async with bare_chain(chain_id) as url, await open_undeployed("test", [url]) as client:
-        yield client
 
 
 def order_for(client, **changed):

@@ -20,6 +20,12 @@ class Proxy:
         self.upstream = upstream
         self.url = ""
         self.asked = []
+        self._more = asyncio.Condition()
+
+    async def until(self, method, times):
+        """Wait until a method was asked for so often."""
+        async with self._more:
+            await self._more.wait_for(lambda: self.count(method) >= times)
 
     def count(self, method):
         return sum(name == method for name, _ in self.asked)
@@ -33,7 +39,9 @@ class Proxy:
 
     async def _serve(self, request):
         body = json.loads(await request.read())
-        self.asked.append((body["method"], body["params"]))
+        async with self._more:
+            self.asked.append((body["method"], body["params"]))
+            self._more.notify_all()
         return web.json_response(await self.answer(body))
 
     @asynccontextmanager
