@@ -208,7 +208,8 @@ async def test_send__reorganisation_throws_it_out__goes_out_again_before_the_nex
         await pay(sender, 2)
         await ask(client, "evm_revert", snapshot)
         assert await mined(client, sender) == []
-        await pay(sender, 3)
+        async with asyncio.timeout(transactions.STUCK_S / 2):
+            await pay(sender, 3)
         assert await mined(client, sender) == [(0, 1), (1, 2), (2, 3)]
 
 
@@ -270,7 +271,7 @@ async def test_kill_9__around_sending__no_nonce_serves_two_transactions_and_none
     paid = []
     async with meddled() as proxy, client_of(proxy.upstream, outbox) as client:
         environment = {**ENVIRONMENT, "SENDER_KEY": DEPLOYER_KEY.hex()}
-        for number, place in enumerate(("before", "after", "before", "after")):
+        for number, place in enumerate(("after", "before", "after", "before")):
             child = await asyncio.create_subprocess_exec(
                 *(sys.executable, str(CHILD), proxy.url, str(outbox)), stdout=asyncio.subprocess.PIPE, env=environment
             )
@@ -292,7 +293,8 @@ async def test_kill_9__around_sending__no_nonce_serves_two_transactions_and_none
             setattr(proxy, place, None)
             paid += [line.split()[1] for line in output.decode().splitlines() if line.startswith("paid ")]
         sender = Sender(client, DEPLOYER_KEY)
-        await pay(sender)
+        async with asyncio.timeout(transactions.STUCK_S / 2):
+            await pay(sender)
         chain = await mined(client, sender)
         assert [nonce for nonce, _ in chain] == list(range(len(chain)))
         recorded = transactions.Account(genesis=await client.genesis(), address=sender.address)
