@@ -85,6 +85,10 @@ invariants: install ## everybody does anything until each action has succeeded a
 mutants: install ## plant faults in the contracts; the tests must catch every one (half an hour)
 	@$(PY) contracts/mutants.py
 
+.PHONY: plots
+plots: install ## draw the plots of docs again
+	@$(PY) contracts/plot_yield.py
+
 .PHONY: artifacts
 artifacts: install ## compile the contracts and write cuckoo/chain/artifacts
 	@$(PY) contracts/build.py

@@ -86,26 +86,3 @@ contract StakingGasTest is StakingFixture {
         return 0;
     }
 }
-
-/// @title The same while emission and fees stream, so that each of them settles everything there is.
-/// forge-config: default.isolate = true
-contract StakingGasBusyTest is StakingGasTest {
-    function setUp() public override {
-        super.setUp();
-        VM.prank(FUNDER);
-        staking.fundReserve(1_000_000 * CAI);
-        VM.prank(GOVERNOR);
-        staking.setEmissionRate(CAI);
-        addFees(_miner, 10 * CAI);
-        pass(30);
-        claimOf(_miner, Tranche.Votes, VOTER2);
-    }
-
-    function prefix() internal pure override returns (string memory) {
-        return "busy: ";
-    }
-
-    function extra() internal pure override returns (uint256) {
-        return 40_000;
-    }
-}

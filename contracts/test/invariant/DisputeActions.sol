@@ -15,7 +15,7 @@ import {
     Verdict
 } from "../../src/interfaces/DisputeTypes.sol";
 import {IDisputes} from "../../src/interfaces/IDisputes.sol";
-import {NodeView, Role, Tranche} from "../../src/interfaces/StakingTypes.sol";
+import {NodeView, Tranche} from "../../src/interfaces/StakingTypes.sol";
 import {EscrowActions} from "./EscrowActions.sol";
 
 /// @title Proofs, and one dispute after the other: each call takes the running one a step further.
@@ -48,7 +48,7 @@ abstract contract DisputeActions is EscrowActions {
     }
 
     function signed(Assignment memory a) private view returns (SignedAssignment memory) {
-        return SignedAssignment(a, signatureOf(a.coordinatorNode, Messages.hashAssignment(a)));
+        return SignedAssignment({assignment: a, signature: signatureOf(a.coordinatorNode, Messages.hashAssignment(a))});
     }
 
     function receiptFor(Assignment memory a, bytes32 root) private view returns (SignedReceipt memory) {
@@ -56,7 +56,7 @@ abstract contract DisputeActions is EscrowActions {
         r.assignmentHash = Messages.hashAssignment(a);
         r.pictureHashes = new bytes32[](1);
         r.latentsRoot = root;
-        return SignedReceipt(r, signatureOf(a.minerNode, Messages.hashReceipt(r)));
+        return SignedReceipt({receipt: r, signature: signatureOf(a.minerNode, Messages.hashReceipt(r))});
     }
 
     function wealthOf(address owner, uint32 node) private view returns (uint256) {
@@ -181,7 +181,8 @@ abstract contract DisputeActions is EscrowActions {
         try disputes.claimSeats(_running, node) returns (uint256) {
             VM.assertTrue(false);
         } catch (bytes memory reason) {
-            bytes4 why = bytes4(reason);
+            // forge-lint: disable-next-line(unsafe-typecast)
+            bytes4 why = bytes4(reason); // the selector
             VM.assertTrue(why == IDisputes.JurorIneligible.selector || why == IDisputes.JurorIsParty.selector);
         }
     }

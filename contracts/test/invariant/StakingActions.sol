@@ -120,7 +120,9 @@ abstract contract StakingActions is World {
         NodeView memory row = staking.nodeOf(node);
         uint32 generation = tranche == Tranche.Own ? row.own.generation : row.votes.generation;
         waiting[node][tranche][generation] += shares;
-        Bucket memory b = Bucket(node, tranche, holder, generation, index, time());
+        Bucket memory b = Bucket({
+            node: node, tranche: tranche, holder: holder, generation: generation, index: index, unvotedAt: time()
+        });
         uint256 place = placeOf[nameOf(b)];
         if (place == 0) {
             buckets.push(b);

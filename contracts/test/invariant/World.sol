@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {CuckooToken} from "../../src/CuckooToken.sol";
 import {Disputes} from "../../src/Disputes.sol";
 import {Escrow} from "../../src/Escrow.sol";
 import {Staking} from "../../src/Staking.sol";
