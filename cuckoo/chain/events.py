@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from web3.types import LogReceipt
 
+from cuckoo.chain.abi import EventKind
 from cuckoo.chain.artifact import load_artifact
 from cuckoo.chain.rpc import ChainClient, on_chain
 from cuckoo.domain.identifiers import Address, NodeId
-from cuckoo.domain.keccak import keccak256
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,15 +34,17 @@ class StakingEvents:
     def __init__(self, client: ChainClient) -> None:
         """Bind to a client."""
         self._client = client
-        abi = load_artifact("Staking").abi
-        contract = client.web3.eth.contract(on_chain(client.network.staking), abi=abi)
-        self._names = {_topic(entry): entry["name"] for entry in abi if entry["type"] == "event"}
-        self._decoders = {topic: getattr(contract.events, name)() for topic, name in self._names.items()}
+        kinds = [EventKind(entry) for entry in load_artifact("Staking").abi if entry["type"] == "event"]
+        self._kinds = {kind.topic: kind for kind in kinds}
 
     async def read(self, first_block: int, last_block: int) -> list[Event]:
         """Read all events within blocks, both included, in the order of the chain."""
         logs = await self._client.logs([self._client.network.staking], first_block, last_block)
         return self.decode(logs)
+
+    async def introductions(self, first_block: int, last_block: int) -> list[Event]:
+        """Read what nodes said about themselves within blocks, both included, in the order of the chain."""
+        return await self._search(("Registered", "IntroductionChanged"), [], last_block, first_block)
 
     async def of_staker(self, staker: Address, last_block: int) -> list[Event]:
         """Read all votes, unvotes, revotes, releases and claims of a staker, in the order of the chain."""
@@ -53,10 +55,13 @@ class StakingEvents:
         """Read all that was ever taken out of a tranche of a node, by whomever, in the order of the chain."""
         return await self._search(("Unvoted",), [_word(node_id), _word(tranche)], last_block)
 
-    async def _search(self, names: Sequence[str], indexed: Sequence[str | None], last_block: int) -> list[Event]:
-        kinds = ["0x" + topic.hex() for topic, name in self._names.items() if name in names]
+    async def _search(
+        self, names: Sequence[str], indexed: Sequence[str | None], last_block: int, first_block: int | None = None
+    ) -> list[Event]:
+        topics = ["0x" + kind.topic.hex() for kind in self._kinds.values() if kind.name in names]
         network = self._client.network
-        found = await self._client.logs([network.staking], network.deploy_block, last_block, [kinds, *indexed])
+        first = network.deploy_block if first_block is None else first_block
+        found = await self._client.logs([network.staking], first, last_block, [topics, *indexed])
         return self.decode(found)
 
     def decode(self, logs: Sequence[LogReceipt]) -> list[Event]:
@@ -65,14 +70,14 @@ class StakingEvents:
         for log in logs:
             if log["address"] != on_chain(self._client.network.staking) or not log["topics"]:
                 continue
-            decoder = self._decoders.get(bytes(log["topics"][0]))
-            if decoder is None:
+            topics = [bytes(topic) for topic in log["topics"]]
+            kind = self._kinds.get(topics[0])
+            if kind is None:
                 continue
-            decoded = decoder.process_log(log)
             events.append(
                 Event(
-                    name=decoded["event"],
-                    arguments=dict(decoded["args"]),
+                    name=kind.name,
+                    arguments=kind.arguments(topics, bytes(log["data"])),
                     block_number=log["blockNumber"],
                     block_hash=bytes(log["blockHash"]),
                     transaction_hash=bytes(log["transactionHash"]),
@@ -80,10 +85,6 @@ class StakingEvents:
                 ),
             )
         return sorted(events, key=lambda event: (event.block_number, event.log_index))
-
-
-def _topic(entry: dict[str, Any]) -> bytes:
-    return keccak256(f"{entry['name']}({','.join(item['type'] for item in entry['inputs'])})".encode())
 
 
 def _word(number: int) -> str:

@@ -149,7 +149,7 @@ class Follower:
     # Reading.
 
     async def _read_introductions(self, first_block: int, last_block: int) -> None:
-        self._note_introductions(await self._events.read(first_block, last_block))
+        self._note_introductions(await self._events.introductions(first_block, last_block))
 
     def _note_introductions(self, events: Iterable[Event]) -> None:
         for event in events:
