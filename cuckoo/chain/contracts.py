@@ -44,7 +44,9 @@ class Unbonding(msgspec.Struct, frozen=True, kw_only=True):
     free_at: int
 
 
-class _Contract:
+class Contract:
+    """A contract of the network, read and written through one client."""
+
     def __init__(self, client: ChainClient, name: str, address: Address) -> None:
         self._client = client
         self.address = address
@@ -76,7 +78,7 @@ class _Contract:
         return await sender.send(self._contract.functions[function](*arguments), doing)
 
 
-class TokenContract(_Contract):
+class TokenContract(Contract):
     """CAI."""
 
     def __init__(self, client: ChainClient) -> None:
@@ -100,7 +102,7 @@ class TokenContract(_Contract):
         return await self._write(sender, "send CAI", "transfer", to, amount)
 
 
-class FaucetContract(_Contract):
+class FaucetContract(Contract):
     """The faucet of a test network."""
 
     def __init__(self, client: ChainClient, address: Address) -> None:
@@ -120,7 +122,7 @@ class FaucetContract(_Contract):
         return Wei(await self._read("DRIP_CAI", block=block)), int(await self._read("DRIP_NATIVE", block=block))
 
 
-class StakingContract(_Contract):
+class StakingContract(Contract):
     """Registry, votes, rewards. Amounts in wei, times in unix seconds."""
 
     def __init__(self, client: ChainClient) -> None:

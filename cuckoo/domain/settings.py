@@ -11,7 +11,11 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator of a coordinator may set. Times in seconds."""
+    """What an operator of a coordinator may set. Times in seconds, amounts in CAI.
+
+    ``price``: of a megapixel-step; ``prices``: by model, where it differs. ``escrow``: held ready for each miner, where
+    anything has a price.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -24,19 +28,27 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int = 7
     body_limit_bytes: int = 1_048_576
     picture_body_limit_bytes: int = 33_554_432
+    price: str = "0"
+    prices: dict[str, str] = {}
+    escrow: str = "10"
+    escrow_interval_s: float = 5.0
 
 
 class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator of a miner may set. Times in seconds.
 
     ``threads``: CPU threads of a worker on the CPU, 0 shares the cores among this miner's; where several miners run on
-    one host, give each its part. ``preview_every``: denoising steps between two previews, 0 for none.
+    one host, give each its part. ``preview_every``: denoising steps between two previews, 0 for none. ``min_price``:
+    least CAI for a megapixel-step. ``redeem_at``: CAI that a voucher must be worth to be redeemed by itself.
     """
 
     devices: tuple[str, ...] = ("auto",)
     models: tuple[str, ...] = ("emoji-64",)
     threads: int = 0
     preview_every: int = 0
+    min_price: str = "0"
+    redeem_at: str = "1"
+    redeem_interval_s: float = 30.0
     grace_s: float = 15.0
     progress_s: float = 5.0
 

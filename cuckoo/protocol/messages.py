@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import InvalidField, UnknownVersion
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
 from cuckoo.domain.task import TaskParameters, TaskStatus
@@ -52,18 +53,27 @@ class SignInOffer(Reply, frozen=True, kw_only=True):
 
 
 class ModelOffer(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that a miner has loaded, and the largest task it takes."""
+    """A model that a miner has loaded, the largest task it takes, and the least it wants for a megapixel-step."""
 
     digest: ModelDigest
     name: str
     max_pixels: int
     max_steps: int
+    min_rate_wei: Wei = Wei(0)
+
+
+class SignedVoucher(Reply, frozen=True, kw_only=True):
+    """The new cumulative and the coordinator's signature."""
+
+    voucher: Voucher
+    signature: bytes
 
 
 class SignInProof(Message, frozen=True, kw_only=True):
     """The miner's half: its signature over the same ``SignIn``, and what it can do.
 
-    ``slots``: running slots plus the one prefetch slot.
+    ``slots``: running slots plus the one prefetch slot. ``voucher``: the best one it has of this coordinator, so that
+    a coordinator restored from a backup knows what it owes.
     """
 
     origin: str
@@ -75,6 +85,7 @@ class SignInProof(Message, frozen=True, kw_only=True):
     slots: int
     models: tuple[ModelOffer, ...]
     device: str = ""
+    voucher: SignedVoucher | None = None
 
 
 class Session(Reply, frozen=True, kw_only=True):
@@ -124,13 +135,6 @@ class ResultUpload(Message, frozen=True, kw_only=True):
     receipt: Receipt
     signature: bytes
     pictures: tuple[bytes, ...]
-
-
-class SignedVoucher(Reply, frozen=True, kw_only=True):
-    """The new cumulative and the coordinator's signature."""
-
-    voucher: Voucher
-    signature: bytes
 
 
 class SubmitReply(Reply, frozen=True, kw_only=True):
@@ -189,6 +193,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     parameters: TaskParameters
     created_at: float
+    price_wei: Wei = Wei(0)
     finished_at: float | None = None
     position: int | None = None
     eta_p50_s: float | None = None

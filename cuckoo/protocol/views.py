@@ -51,7 +51,8 @@ class TaskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     """A model that tasks may name. The first four fields are those of OpenAI's list of models.
 
-    ``miners``: signed in with it now. Defaults are None where this coordinator knows the model from its miners only.
+    ``miners``: signed in with it now. ``rate_wei``: what a megapixel-step costs. Defaults are None where this
+    coordinator knows the model from its miners only.
     """
 
     id: str
@@ -67,6 +68,7 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     height_px: int | None = None
     steps: int | None = None
     guidance: float | None = None
+    rate_wei: Wei = Wei(0)
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,10 +8,12 @@ import structlog
 
 from cuckoo.chain.transactions import Sender
 from cuckoo.client.http import check_origin
+from cuckoo.domain.amounts import parse_cai
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import Role
 from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.node import Node
+from cuckoo.domain.pricing import Rates
 from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.inference.models import load_registry
 from cuckoo.protocol.eip712 import Domain, Hasher
@@ -21,6 +23,7 @@ from cuckoo.runtime.service import Service
 from cuckoo.scheduler.state import SchedulerSettings, State
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.purse import CoordinatorEscrow, Purse
 from cuckoo.services.retention import Retention
 from cuckoo.services.seeds import Seeds, SeedsOnChain
 from cuckoo.services.sessions import Sessions
@@ -65,20 +68,35 @@ async def open_coordinator(
                 max_attempts=settings.max_attempts,
                 deadline_max_s=float(network.parameters.longest_deadline),
             )
+            sender = Sender(chain.client, private_key)
+            purse = Purse(
+                node.node_id,
+                signer,
+                hasher,
+                store,
+                CoordinatorEscrow(chain.client, sender, node.node_id),
+                rates=rates_of(settings),
+                target_wei=parse_cai(settings.escrow),
+                interval_s=settings.escrow_interval_s,
+                clock=clock,
+            )
+            await purse.open()
             dispatch = Dispatch(
                 State(limits),
                 store,
                 Coordinator(node.node_id, signer, hasher, period_s),
                 chain.registry,
+                purse,
                 models=known_models(),
                 settings=settings,
                 clock=clock,
                 end_session=sessions.end,
             )
+            purse.changed = dispatch.miners.escrow_changed
             await dispatch.recover()
             seeds = Seeds(
                 node.node_id,
-                SeedsOnChain(chain.client, Sender(chain.client, private_key), node.node_id, clock),
+                SeedsOnChain(chain.client, sender, node.node_id, clock),
                 store,
                 period_s=period_s,
                 clock=clock,
@@ -90,9 +108,16 @@ async def open_coordinator(
                 yield [
                     Service("dispatch", dispatch.run, dispatch.drain),
                     Service("seeds", seeds.run),
+                    Service("purse", purse.run),
                     Service("retention", retention.run),
                     Service("store", store.writer.watch),
                 ]
+
+
+def rates_of(settings: CoordinatorSettings) -> Rates:
+    """Read the prices; raises AmountInvalid."""
+    by_model = {model: parse_cai(price) for model, price in settings.prices.items()}
+    return Rates(parse_cai(settings.price), by_model)
 
 
 def known_models() -> list[ModelInfo]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import structlog
 
+from cuckoo.chain.escrow import EscrowContract
 from cuckoo.client.coordinator import CoordinatorClient
+from cuckoo.domain.amounts import parse_cai
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.settings import MinerSettings
@@ -54,7 +56,8 @@ async def open_miner(
         mining = Mining(
             Miner(node.node_id, signer, Domain(chain.network.chain_id, chain.network.staking)),
             pool=pool,
-            receipts=DurableReceipts(store.writer, store.receipts),
+            receipts=DurableReceipts(store),
+            escrow=EscrowContract(chain.client),
             coordinators=chain.registry.coordinators,
             connect=CoordinatorClient,
             seed=secrets.token_bytes(32),
@@ -63,6 +66,7 @@ async def open_miner(
                 draw_period_s=chain.network.parameters.draw_period,
                 progress_s=settings.progress_s,
                 preview_every=settings.preview_every,
+                min_rate_wei=parse_cai(settings.min_price),
             ),
         )
         yield [

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.pricing import price_of
 from cuckoo.scheduler.events import Capability, Demand
 
 
@@ -55,7 +56,7 @@ class Limits(NamedTuple):
 
     max_pixels: int
     max_steps: int
-    min_price_wei: int
+    min_rate_wei: int
     escrow_bits: int
 
 
@@ -64,7 +65,7 @@ def limits_of(capability: Capability, free_escrow_wei: Wei) -> Limits:
     return Limits(
         capability.max_pixels,
         capability.max_steps,
-        capability.min_price_wei,
+        capability.min_rate_wei,
         max(0, free_escrow_wei).bit_length(),
     )
 
@@ -75,7 +76,7 @@ def misfit(limits: Limits, demand: Demand) -> Exclusion | None:
         return Exclusion.TOO_MANY_PIXELS
     if demand.steps > limits.max_steps:
         return Exclusion.TOO_MANY_STEPS
-    if demand.price_wei < limits.min_price_wei:
+    if demand.price_wei < price_of(demand.work, limits.min_rate_wei):
         return Exclusion.PRICE_TOO_LOW
     if demand.price_wei.bit_length() > limits.escrow_bits:
         return Exclusion.ESCROW_TOO_LOW

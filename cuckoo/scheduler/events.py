@@ -70,13 +70,13 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         max_pixels: largest width x height of one picture that fits its memory.
         max_steps: most denoising steps.
-        min_price_wei: least price of an attempt.
+        min_rate_wei: least price of a megapixel-step.
     """
 
     model: ModelDigest
     max_pixels: int
     max_steps: int
-    min_price_wei: Wei = Wei(0)
+    min_rate_wei: Wei = Wei(0)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):

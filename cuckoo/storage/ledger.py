@@ -71,16 +71,20 @@ class Ledger:
         """Read the sum of an account with one counterparty, in wei."""
         return await self._reader.execute(lambda connection: _cumulative(connection, account, counterparty))
 
-    async def total(self, account: str) -> int:
-        """Read the sum of an account over all counterparties, in wei."""
+    async def cumulatives(self, account: str) -> dict[NodeId, int]:
+        """Read the sum of an account with each counterparty, in wei."""
         rows = await self._reader.execute(
             lambda connection: connection.execute(
-                "SELECT cumulative_wei FROM ledger WHERE entry_id IN "
+                "SELECT counterparty, cumulative_wei FROM ledger WHERE entry_id IN "
                 "(SELECT max(entry_id) FROM ledger WHERE account = ? GROUP BY counterparty)",
                 (account,),
             ).fetchall()
         )
-        return sum(int(cumulative_wei) for (cumulative_wei,) in rows)
+        return {NodeId(counterparty): int(cumulative_wei) for counterparty, cumulative_wei in rows}
+
+    async def total(self, account: str) -> int:
+        """Read the sum of an account over all counterparties, in wei."""
+        return sum((await self.cumulatives(account)).values())
 
     async def entries(
         self, account: str, counterparty: NodeId | None = None, *, after: int = 0, limit: int = 1_000

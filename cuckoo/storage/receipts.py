@@ -4,6 +4,7 @@
 import sqlite3
 from typing import Any
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import NotFound
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.storage.blobs import Blobs
@@ -12,7 +13,7 @@ from cuckoo.storage.writer import Command, Reader
 
 _COLUMNS = (
     "assignment_hash, coordinator_node, task_id, attempt, sequence, receipt, signature, result_hash, signed_at, state, "
-    "reply"
+    "reply, price_wei"
 )
 _SEEN = (
     "INSERT INTO seen_sequences VALUES (?, ?) ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence) "
@@ -41,7 +42,7 @@ class Receipts:
                 return earlier[0]
             result_hash = self._blobs.put(receipt.result)(connection)
             connection.execute(
-                f"INSERT INTO receipts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'signed', NULL)",
+                f"INSERT INTO receipts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'signed', NULL, ?)",
                 (
                     receipt.assignment_hash,
                     receipt.coordinator_node,
@@ -52,6 +53,7 @@ class Receipts:
                     receipt.signature,
                     result_hash,
                     receipt.signed_at,
+                    str(receipt.price_wei),
                 ),
             )
             connection.execute(_SEEN, (receipt.coordinator_node, receipt.sequence)).fetchone()
@@ -145,4 +147,5 @@ def _receipt(row: tuple[Any, ...]) -> StoredReceipt:
     fields: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
     fields["task_id"] = TaskId(fields["task_id"].hex())
     fields["state"] = ReceiptState(fields["state"])
+    fields["price_wei"] = Wei(int(fields["price_wei"]))
     return StoredReceipt(**fields)

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import TaskStatus
 
@@ -32,11 +33,13 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True):
         body: what is compared when an idempotency key is repeated (the request's canonical bytes).
         idempotency_key: the app's; None without.
         owner_key: id of the API key that owns the task; None where there are no keys.
+        price_wei: what it pays the miner that finishes it.
     """
 
     task_id: TaskId
     parameters: bytes
     created_at: float
+    price_wei: Wei = Wei(0)
     body: bytes = b""
     idempotency_key: str | None = None
     owner_key: int | None = None
@@ -107,6 +110,7 @@ class StoredTask(msgspec.Struct, frozen=True, kw_only=True):
     parameters: bytes
     status: TaskStatus
     created_at: float
+    price_wei: Wei = Wei(0)
     ended_at: float | None = None
     reason: str = ""
     attempts: tuple[StoredAttempt, ...] = ()
@@ -248,6 +252,7 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True):
         receipt: the encoded Receipt; signature: the miner's over it.
         result: the upload (receipt and pictures) as it is sent, kept as a blob until the coordinator has answered.
         signed_at: unix seconds.
+        price_wei: what the coordinator owes for it.
     """
 
     assignment_hash: bytes
@@ -259,6 +264,7 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True):
     signature: bytes
     result: bytes
     signed_at: float
+    price_wei: Wei = Wei(0)
 
 
 class StoredReceipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -280,3 +286,4 @@ class StoredReceipt(msgspec.Struct, frozen=True, kw_only=True):
     signed_at: float
     state: ReceiptState
     reply: bytes | None
+    price_wei: Wei = Wei(0)

@@ -12,12 +12,13 @@ from cuckoo.storage.ledger import Ledger
 from cuckoo.storage.marks import SequenceMarks
 from cuckoo.storage.receipts import Receipts
 from cuckoo.storage.tasks import TaskStore
+from cuckoo.storage.vouchers import Vouchers
 from cuckoo.storage.writer import Reader, Writer
 
 
 @dataclass(frozen=True)
 class Store:
-    """What a role keeps: a coordinator uses tasks, draws, marks and ledger; a miner receipts and ledger."""
+    """What a role keeps: a coordinator uses tasks, draws, marks and ledger; a miner receipts, vouchers and ledger."""
 
     writer: Writer
     reader: Reader
@@ -27,6 +28,7 @@ class Store:
     marks: SequenceMarks
     ledger: Ledger
     receipts: Receipts
+    vouchers: Vouchers
 
 
 @asynccontextmanager
@@ -55,4 +57,5 @@ async def open_store(directory: Path, *, clock: Callable[[], float] = time.time)
                 marks=SequenceMarks(reader),
                 ledger=Ledger(reader),
                 receipts=Receipts(reader, blobs),
+                vouchers=Vouchers(reader),
             )

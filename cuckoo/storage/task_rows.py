@@ -4,6 +4,7 @@
 import sqlite3
 from typing import Any
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import NotFound
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import TaskStatus
@@ -30,7 +31,8 @@ _ADDED = ("receipt", "receipt_signature", "reason", "ended_at")
 _INSERT_ATTEMPT = f"INSERT INTO attempts (task, state, {', '.join(_GIVEN)}) VALUES (?, 'running'{', ?' * len(_GIVEN)})"
 _SELECT_ATTEMPTS = f"SELECT state, {', '.join((*_GIVEN, *_ADDED))} FROM attempts WHERE task = ? ORDER BY attempt"
 _SELECT_TASKS = (
-    "SELECT position, task_id, owner_key, idempotency_key, parameters, status, created_at, ended_at, reason FROM tasks "
+    "SELECT position, task_id, owner_key, idempotency_key, parameters, status, created_at, ended_at, reason, "
+    "price_wei FROM tasks "
 )
 _STATUS = {status.value: status for status in TaskStatus}
 _STATE = {state.value: state for state in AttemptState}
@@ -86,7 +88,7 @@ def read_tasks(connection: sqlite3.Connection, clauses: str, values: tuple[objec
 
 
 def _task(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredTask:
-    position, raw_id, owner_key, idempotency_key, parameters, status, created_at, ended_at, reason = row
+    position, raw_id, owner_key, idempotency_key, parameters, status, created_at, ended_at, reason, price_wei = row
     task_id = TaskId(raw_id.hex())
     attempts = connection.execute(_SELECT_ATTEMPTS, (position,)).fetchall()
     return StoredTask(
@@ -97,6 +99,7 @@ def _task(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredTask:
         parameters=parameters,
         status=_STATUS[status],
         created_at=created_at,
+        price_wei=Wei(int(price_wei)),
         ended_at=ended_at,
         reason=reason,
         attempts=tuple(_attempt(task_id, attempt) for attempt in attempts),

@@ -39,7 +39,7 @@ class TaskStore:
             try:
                 position = connection.execute(
                     "INSERT INTO tasks (task_id, owner_key, idempotency_key, body_hash, parameters, status, "
-                    "created_at) VALUES (?, ?, ?, ?, ?, 'queued', ?)",
+                    "created_at, price_wei) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
                     (
                         bytes.fromhex(task.task_id),
                         task.owner_key,
@@ -47,6 +47,7 @@ class TaskStore:
                         body_hash,
                         task.parameters,
                         task.created_at,
+                        str(task.price_wei),
                     ),
                 ).lastrowid
             except sqlite3.IntegrityError as error:
@@ -59,6 +60,7 @@ class TaskStore:
                 parameters=task.parameters,
                 status=TaskStatus.QUEUED,
                 created_at=task.created_at,
+                price_wei=task.price_wei,
             )
             return Inserted(task=stored, created=True)
 

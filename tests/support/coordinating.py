@@ -5,14 +5,17 @@ import io
 import secrets
 from contextlib import asynccontextmanager
 
+import msgspec
 from PIL import Image
 
+from cuckoo.chain.escrow import EscrowAccount
 from cuckoo.client.app import AppClient
 from cuckoo.client.coordinator import CoordinatorClient
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.identifiers import Address, ModelDigest, NodeId, Role
 from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.node import Node
+from cuckoo.domain.pricing import Rates
 from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.domain.task import RuntimeProfile
 from cuckoo.protocol.eip712 import Domain, Hasher, hash_sign_in
@@ -31,6 +34,7 @@ from cuckoo.scheduler.events import PeriodStarted
 from cuckoo.scheduler.state import SchedulerSettings, State
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.purse import Purse
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
 from cuckoo.storage.records import SeedTip
@@ -57,6 +61,7 @@ PROFILE = RuntimeProfile(
     device="cpu", dtype="float32", torch="2.13.0", attention="sdpa", threads=1, isa="AVX2", batch_bucket=1
 )
 SETTINGS = CoordinatorSettings(port=0, long_poll_s=5.0)
+FREE = Rates()
 LIMITS = SchedulerSettings(silence_s=20.0, max_attempts=3, deadline_max_s=60.0)
 
 
@@ -117,6 +122,39 @@ class NoChain:
         raise AssertionError("no block is read here")
 
 
+class Escrow:
+    """What would be on chain: accounts by miner, and the operator's wallet."""
+
+    def __init__(self, wallet=1_000 * CAI):
+        self.wallet = wallet
+        self.accounts = {}
+        self.operators = {COORDINATOR_KEY.address}
+        self.deposits = []
+
+    def set(self, miner, **fields):
+        known = dict.fromkeys(("balance_wei", "thawing_wei", "thawed_at", "redeemed_wei", "fees_wei"), 0)
+        if miner in self.accounts:
+            known = msgspec.structs.asdict(self.accounts[miner])
+        self.accounts[miner] = EscrowAccount(**(known | fields))
+
+    async def account(self, miner):
+        if miner not in self.accounts:
+            self.set(miner)
+        return self.accounts[miner]
+
+    async def wallet_wei(self):
+        return Wei(self.wallet)
+
+    async def deposit(self, amounts):
+        self.deposits.append(amounts)
+        for miner, amount in amounts:
+            self.wallet -= amount
+            self.set(miner, balance_wei=Wei(self.accounts[miner].balance_wei + amount))
+
+    async def was_operator(self, signer):
+        return signer in self.operators
+
+
 class Running:
     """A coordinator that serves."""
 
@@ -153,7 +191,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, clock=None):
+async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, clock=None, escrow=None, rates=FREE):
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
     clock = clock or ShiftedClock()
@@ -161,20 +199,35 @@ async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, c
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with open_store(folder, clock=clock.now) as store:
             sessions = Sessions(COORDINATOR, COORDINATOR_KEY, HASHER, registry, store, origins={origin}, clock=clock)
+            purse = Purse(
+                COORDINATOR,
+                COORDINATOR_KEY,
+                HASHER,
+                store,
+                escrow or Escrow(),
+                rates=rates,
+                target_wei=Wei(10 * CAI),
+                interval_s=1.0,
+                clock=clock,
+            )
+            await purse.open()
             dispatch = Dispatch(
                 State(LIMITS),
                 store,
                 Coordinator(COORDINATOR, COORDINATOR_KEY, HASHER, 10),
                 registry,
+                purse,
                 models=[MODEL],
                 settings=settings,
                 clock=clock,
                 end_session=sessions.end,
             )
+            purse.changed = dispatch.miners.escrow_changed
             await dispatch.recover()
             seeds = Seeds(COORDINATOR, NoChain(), store, period_s=10, clock=clock, start_period=dispatch.start_period)
             async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
+                coordinator.purse = purse
                 if with_seed:
                     await coordinator.start_period()
                 yield coordinator

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from cuckoo.chain.escrow import EscrowAccount
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.errors import CoordinatorUnreachable, NotSignedIn
 from cuckoo.domain.identifiers import Address, ModelDigest, NodeId, Role, TaskId
@@ -138,6 +139,23 @@ class Pool:
 
     def fail(self, error):
         next(iter(self.jobs.values())).set_exception(error)
+
+
+class Escrow:
+    """What coordinators hold ready for the miner, by coordinator."""
+
+    def __init__(self):
+        self.balances = {}
+        self.error = None
+
+    async def account(self, coordinator, miner):
+        if self.error is not None:
+            raise self.error
+        assert miner == 9
+        balance, thawing, redeemed = self.balances.get(coordinator, (0, 0, 0))
+        return EscrowAccount(
+            balance_wei=Wei(balance), thawing_wei=Wei(thawing), thawed_at=0, redeemed_wei=Wei(redeemed), fees_wei=Wei(0)
+        )
 
 
 class Coordinator:
@@ -308,7 +326,8 @@ class Network:
     def __init__(self, store, clock, pool=None) -> None:
         self.clock = clock
         self.store = store
-        self.receipts = DurableReceipts(store.writer, store.receipts)
+        self.receipts = DurableReceipts(store)
+        self.escrow = Escrow()
         self.pool = pool or Pool()
         self.coordinators = [Coordinator(clock)]
 
@@ -321,6 +340,7 @@ class Network:
             Miner(NodeId(9), MINER_KEY, DOMAIN),
             pool=self.pool,
             receipts=self.receipts,
+            escrow=self.escrow,
             coordinators=lambda: [coordinator.node() for coordinator in self.coordinators],
             connect=lambda origin: next(c for c in self.coordinators if c.origin == origin),
             seed=b"\x05" * 32,

@@ -41,9 +41,9 @@ def seed_of(period: int) -> bytes:
 
 
 def capability(
-    model: ModelDigest = MODEL, max_pixels: int = 512 * 512, max_steps: int = 50, price: int = 0
+    model: ModelDigest = MODEL, max_pixels: int = 512 * 512, max_steps: int = 50, rate: int = 0
 ) -> Capability:
-    return Capability(model=model, max_pixels=max_pixels, max_steps=max_steps, min_price_wei=Wei(price))
+    return Capability(model=model, max_pixels=max_pixels, max_steps=max_steps, min_rate_wei=Wei(rate))
 
 
 def demand(model: ModelDigest = MODEL, pixels: int = 64 * 64, steps: int = 20, price: int = 0) -> Demand:

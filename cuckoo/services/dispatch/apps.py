@@ -10,6 +10,7 @@ import structlog
 
 from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded
 from cuckoo.domain.identifiers import TaskId, task_id
+from cuckoo.domain.pricing import price_of, work_of
 from cuckoo.domain.task import TaskParameters, TaskStatus
 from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
 from cuckoo.protocol.receipts import Receipt
@@ -91,10 +92,12 @@ class AppDesk:
                 f"take a task in: {waiting:,} wait already, the limit is {self._queue_limit:,}", RETRY_AFTER_S
             )
         parameters = parameters_of(request, self._catalogue, self._random_bytes)
+        price_wei = price_of(work_of(parameters), self._catalogue.rate_wei(parameters.model_digest))
         new = NewTask(
             task_id=task_id(self._random_bytes(16)),
             parameters=encode_binary(parameters),
             created_at=self._clock.now(),
+            price_wei=price_wei,
             body=msgspec.json.encode(request),
             idempotency_key=idempotency_key,
             owner_key=owner_key,
@@ -109,8 +112,14 @@ class AppDesk:
         self._accepting -= 1
         if inserted.exception() is not None or not inserted.result().created:
             return
-        created_at = inserted.result().task.created_at
-        task = LiveTask(task_id=new_id, parameters=parameters, created_at=created_at, ready_at=created_at)
+        stored = inserted.result().task
+        task = LiveTask(
+            task_id=new_id,
+            parameters=parameters,
+            created_at=stored.created_at,
+            ready_at=stored.created_at,
+            price_wei=stored.price_wei,
+        )
         self._engine.tasks.add(task)
         self._metrics.tasks_accepted.inc()
         try:

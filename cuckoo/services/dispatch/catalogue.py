@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import InvalidField
 from cuckoo.domain.identifiers import ModelDigest, NodeId
 from cuckoo.domain.model import ModelInfo
+from cuckoo.domain.pricing import Rates
 from cuckoo.protocol.messages import ModelOffer
 from cuckoo.protocol.views import ModelView
 
@@ -23,8 +25,9 @@ class Catalogue:
     nobody can serve other weights under a known name.
     """
 
-    def __init__(self, known: Iterable[ModelInfo]) -> None:
-        """Start with the registry's models; the first of them is the default."""
+    def __init__(self, known: Iterable[ModelInfo], rates: Rates) -> None:
+        """Start with the registry's models, the first of them the default, and what a megapixel-step costs."""
+        self._rates = rates
         self._by_name = {model.name: model for model in known}
         self._by_digest = {model.digest: model for model in self._by_name.values()}
         self._brought: dict[ModelDigest, _Size] = {}
@@ -49,6 +52,10 @@ class Catalogue:
             sizes[size] -= 1
             if not sizes[size]:
                 del sizes[size]
+
+    def rate_wei(self, digest: ModelDigest) -> Wei:
+        """Return what a megapixel-step of a model costs."""
+        return self._rates.of(self.name_of(digest))
 
     def models_of(self, node: NodeId) -> tuple[ModelDigest, ...]:
         """Return the models that a signed-in miner serves."""
@@ -124,6 +131,7 @@ class Catalogue:
                 height_px=model.height_px,
                 steps=model.steps,
                 guidance=model.guidance,
+                rate_wei=self._rates.of(model.name),
             )
         for digest, (max_pixels, max_steps) in self._brought.items():
             yield ModelView(
@@ -132,6 +140,7 @@ class Catalogue:
                 miners=self._miners(digest),
                 max_pixels=max_pixels,
                 max_steps=max_steps,
+                rate_wei=self._rates.of(digest),
             )
 
     def _miners(self, digest: ModelDigest) -> int:

@@ -41,6 +41,7 @@ from cuckoo.services.dispatch.assignments import Coordinator, sign_assignment
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, LiveTasks, sentence, stored_reason
 from cuckoo.services.dispatch.logbuffer import LogBuffer
 from cuckoo.services.dispatch.parking import Parking, Waiter
+from cuckoo.services.dispatch.seams import Purse
 from cuckoo.services.dispatch.watch import Watchers
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
@@ -83,6 +84,7 @@ class Engine:
         coordinator: Coordinator,
         *,
         tasks: LiveTasks,
+        purse: Purse,
         end_session: Callable[[NodeId], None],
         metrics: CoordinatorMetrics,
     ) -> None:
@@ -93,6 +95,7 @@ class Engine:
             store: where everything goes first.
             coordinator: who signs assignments.
             tasks: the open ones, kept up to date here.
+            purse: owes miners what their results earn.
             end_session: closes a silent miner's session.
             metrics: counters.
         """
@@ -102,6 +105,7 @@ class Engine:
         self.watchers = Watchers()
         self._store = store
         self.coordinator = coordinator
+        self._purse = purse
         self._end_session = end_session
         self._metrics = metrics
         self._rows = LogBuffer(store.draws)
@@ -327,6 +331,10 @@ class Engine:
                 at=todo.now,
             )
         )
+        price_wei = self._task(decision).price_wei
+        if price_wei:
+            owed = self._purse.owe(decision.node, decision.task_id, decision.attempt, price_wei, todo.now)
+            todo.commands.append(owed)
         todo.effects.append(partial(self._completed, decision, todo.now))
 
     def _completed(self, decision: CompleteTask, now: float) -> None:

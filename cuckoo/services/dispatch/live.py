@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import TaskParameters, TaskStatus
 from cuckoo.protocol.messages import AttemptView, TaskView, decode_binary
@@ -12,6 +13,7 @@ from cuckoo.scheduler.events import Demand, FailureKind
 from cuckoo.storage.records import AttemptState, StoredAttempt, StoredTask
 
 _REASON_MAX = 500
+_FREE = Wei(0)
 
 
 def stored_reason(kind: FailureKind, reason: str) -> str:
@@ -85,6 +87,7 @@ class LiveTask:
     parameters: TaskParameters
     created_at: float
     ready_at: float
+    price_wei: Wei = _FREE
     status: TaskStatus = TaskStatus.QUEUED
     finished_at: float | None = None
     step: int = 0
@@ -106,6 +109,7 @@ class LiveTask:
             pixels=parameters.width_px * parameters.height_px,
             steps=parameters.steps,
             pictures=parameters.pictures,
+            price_wei=self.price_wei,
         )
 
     def find(self, attempt: int) -> LiveAttempt | None:
@@ -133,6 +137,7 @@ class LiveTask:
             model=model,
             parameters=self.parameters,
             created_at=self.created_at,
+            price_wei=self.price_wei,
             finished_at=self.finished_at,
             position=position,
             eta_p50_s=eta_p50_s,
@@ -153,6 +158,7 @@ def task_of(stored: StoredTask) -> LiveTask:
         parameters=decode_binary(stored.parameters, TaskParameters),
         created_at=stored.created_at,
         ready_at=stored.created_at,
+        price_wei=stored.price_wei,
         status=stored.status,
         finished_at=stored.ended_at,
         attempts=[_attempt_of(attempt) for attempt in stored.attempts],

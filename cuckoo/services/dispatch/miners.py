@@ -7,7 +7,15 @@ from typing import Protocol
 import structlog
 
 from cuckoo.domain.amounts import Wei
-from cuckoo.domain.errors import Conflict, InvalidField, NotFound, NotSignedIn, PeerFault
+from cuckoo.domain.errors import (
+    Conflict,
+    InvalidField,
+    NotFound,
+    NotSignedIn,
+    PeerFault,
+    TransientError,
+    Unavailable,
+)
 from cuckoo.domain.identifiers import Address, NodeId, TaskId
 from cuckoo.domain.node import Node
 from cuckoo.protocol.messages import (
@@ -18,6 +26,7 @@ from cuckoo.protocol.messages import (
     ProgressReply,
     ResultUpload,
     SignedAssignment,
+    SignedVoucher,
     SubmitReply,
     encode_binary,
 )
@@ -30,6 +39,7 @@ from cuckoo.scheduler.events import (
     AttemptFailed,
     AttemptProgressed,
     Capability,
+    EscrowChanged,
     FailureKind,
     MinerParked,
     MinerSeen,
@@ -40,9 +50,10 @@ from cuckoo.scheduler.events import (
     WeightChanged,
 )
 from cuckoo.services.dispatch.catalogue import MODELS_PER_MINER, Catalogue
-from cuckoo.services.dispatch.engine import Completion, Engine
+from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Completion, Engine
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, sentence
 from cuckoo.services.dispatch.pictures import check_pictures, check_preview
+from cuckoo.services.dispatch.seams import Purse
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
 
@@ -84,6 +95,7 @@ class MinerDesk:
         store: Store,
         catalogue: Catalogue,
         registry: Registry,
+        purse: Purse,
         *,
         long_poll_s: float,
         clock: Clock,
@@ -96,6 +108,7 @@ class MinerDesk:
             store: where results lie.
             catalogue: told what miners serve.
             registry: the miners' weights and keys.
+            purse: what miners have earned.
             long_poll_s: how long a poll waits.
             clock: time.
             metrics: counters.
@@ -104,12 +117,30 @@ class MinerDesk:
         self._store = store
         self._catalogue = catalogue
         self._registry = registry
+        self._purse = purse
         self._long_poll_s = long_poll_s
         self._clock = clock
         self._metrics = metrics
         self._miners: dict[NodeId, SignedInMiner] = {}
 
     # Sessions.
+
+    async def admit(self, node: NodeId, voucher: SignedVoucher | None) -> None:
+        """Settle with a miner what it has earned so far, before it takes part.
+
+        Raises:
+            SignatureInvalid: the voucher that it shows is not ours.
+            Unavailable: the chain does not answer.
+        """
+        try:
+            await self._purse.admit(node, voucher)
+        except TransientError as error:
+            raise Unavailable(f"sign in miner {node}: {error}", RETRY_AFTER_S) from error
+
+    def escrow_changed(self, node: NodeId) -> None:
+        """Tell the scheduler what is held ready for a miner now."""
+        if node in self._miners:
+            self._engine.apply(EscrowChanged(now=self._clock.now(), node=node, escrow_wei=self._purse.free_wei(node)))
 
     def sign_in(self, node: Node, *, slots: int, offers: tuple[ModelOffer, ...], last_sequence: int) -> None:
         """Let a miner take part; what it said at an earlier sign-in is replaced.
@@ -136,10 +167,16 @@ class MinerDesk:
                 weight_wei=node.weight_wei,
                 running_slots=max(1, slots - 1),
                 capabilities=tuple(
-                    Capability(model=offer.digest, max_pixels=offer.max_pixels, max_steps=offer.max_steps)
+                    Capability(
+                        model=offer.digest,
+                        max_pixels=offer.max_pixels,
+                        max_steps=offer.max_steps,
+                        min_rate_wei=offer.min_rate_wei,
+                    )
                     for offer in offers
                 ),
                 last_sequence=last_sequence,
+                escrow_wei=self._purse.free_wei(node.node_id),
             )
         )
         self._metrics.miners.set(len(self._miners))
@@ -277,7 +314,7 @@ class MinerDesk:
         decisions = self._engine.apply(verified, completion)
         if any(isinstance(decision, CompleteTask) for decision in decisions):
             await self._engine.settled()
-            return SubmitReply()
+            return await self._accepted(node)
         return await self._stored_reply(node, task_id, number, upload)
 
     async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> None:
@@ -311,9 +348,12 @@ class MinerDesk:
             raise NotFound(f"take a result: attempt {number} of task {task_id} was not given to miner {node}")
         signed = (encode_binary(upload.receipt), upload.signature)
         if attempt.state is AttemptState.DONE and (attempt.receipt, attempt.receipt_signature) == signed:
-            return SubmitReply()
+            return await self._accepted(node)
         why = f": {sentence(*read_reason(attempt.reason))}" if attempt.reason else ""
         raise Conflict(f"take a result: attempt {number} of task {task_id} is {attempt.state.value}{why}")
+
+    async def _accepted(self, node: NodeId) -> SubmitReply:
+        return SubmitReply(voucher=await self._purse.voucher(node))
 
     async def failure(self, node: NodeId, task_id: TaskId, number: int, failure: Failure) -> None:
         """Note that a miner could not finish an attempt; without effect when it is not expected any more."""

@@ -22,6 +22,7 @@ from cuckoo.services.dispatch.engine import Engine
 from cuckoo.services.dispatch.live import LiveTasks, queued_event, read_reason, task_of
 from cuckoo.services.dispatch.miners import MinerDesk
 from cuckoo.services.dispatch.overview import Overview, Registry
+from cuckoo.services.dispatch.seams import Purse
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
 
@@ -43,12 +44,13 @@ class Dispatch:
         metrics: counters.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a coordinator
         self,
         state: State,
         store: Store,
         coordinator: Coordinator,
         registry: Registry,
+        purse: Purse,
         *,
         models: Iterable[ModelInfo],
         settings: CoordinatorSettings,
@@ -62,6 +64,7 @@ class Dispatch:
             store: where everything goes first.
             coordinator: who signs assignments.
             registry: the miners' weights and keys.
+            purse: what miners have earned, and what backs it.
             models: those that this installation knows; the first is the default.
             settings: limits that the operator set.
             clock: time.
@@ -73,8 +76,10 @@ class Dispatch:
             end_session(node)
 
         self.metrics = metrics = CoordinatorMetrics()
-        self.catalogue = Catalogue(models)
-        self.engine = Engine(state, store, coordinator, tasks=LiveTasks(), end_session=end, metrics=metrics)
+        self.catalogue = Catalogue(models, purse.rates)
+        self.engine = Engine(
+            state, store, coordinator, tasks=LiveTasks(), purse=purse, end_session=end, metrics=metrics
+        )
         self.apps = AppDesk(
             self.engine,
             store,
@@ -88,6 +93,7 @@ class Dispatch:
             store,
             self.catalogue,
             registry,
+            purse,
             long_poll_s=settings.long_poll_s,
             clock=clock,
             metrics=metrics,

@@ -39,6 +39,7 @@ class FailureKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     WORKER_DIED = "worker_died"
     DEADLINE = "deadline"
+    NOT_BACKED = "not_backed"
     SHUTTING_DOWN = "shutting_down"
 
 
@@ -254,6 +255,7 @@ class Attempt:
             signature=signature,
             result=encode_binary(upload),
             signed_at=self._clock.now(),
+            price_wei=self.assignment.price,
         )
 
     async def give_back(self, kind: str, reason: str) -> None:

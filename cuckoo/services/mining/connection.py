@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 
+from cuckoo.domain.amounts import Wei, format_cai
 from cuckoo.domain.errors import (
     CoordinatorUnreachable,
     CuckooError,
@@ -32,12 +33,15 @@ from cuckoo.protocol.messages import (
     SignInProof,
     SignInRequest,
     SubmitReply,
+    encode_json,
 )
 from cuckoo.protocol.signing import check_signed_by
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.retry import backoff_s
 from cuckoo.services.mining.coordinators import Coordinator
+from cuckoo.services.mining.earnings import VoucherWrong, check_voucher, shown
 from cuckoo.services.mining.seams import CoordinatorLink, Miner, ReceiptStore
+from cuckoo.storage.records import StoredReceipt
 
 log = structlog.get_logger(__name__)
 
@@ -169,6 +173,7 @@ class Connection:
                     slots=offers[0],
                     models=offers[1],
                     device=offers[2],
+                    voucher=shown(await self._receipts.best_voucher(node), self._miner),
                 )
             )
         except TransientError as error:
@@ -252,6 +257,23 @@ class Connection:
     async def submit(self, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
         """Upload a result; raises TransientError, or the PeerFault with which it was refused."""
         return await self._call(lambda token: self._link.submit(token, task_id, attempt, upload))
+
+    async def accept(self, stored: StoredReceipt, reply: SubmitReply) -> None:
+        """Keep the answer to an accepted result, and its voucher; a coordinator that owes more is left alone."""
+        voucher, fault = None, ""
+        if reply.voucher is not None:
+            try:
+                voucher = check_voucher(reply.voucher, self.coordinator, self._miner, self._clock.now())
+            except PeerFault as error:
+                fault = str(error)
+        earned, holds = await self._receipts.earn(stored, reply=encode_json(reply), voucher=voucher)
+        if holds < earned:
+            fault = fault or (
+                f"take a voucher: the best one holds {format_cai(Wei(holds))} CAI, this miner has earned "
+                f"{format_cai(Wei(earned))}"
+            )
+        if fault:
+            self.distrust(VoucherWrong(fault))
 
     async def fail(self, task_id: TaskId, attempt: int, failure: Failure) -> None:
         """Report a failed attempt; raises TransientError or PeerFault."""

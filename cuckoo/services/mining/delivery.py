@@ -17,7 +17,7 @@ from cuckoo.domain.errors import (
     UnknownVersion,
 )
 from cuckoo.domain.identifiers import NodeId
-from cuckoo.protocol.messages import ResultUpload, decode_binary, encode_json
+from cuckoo.protocol.messages import ResultUpload, decode_binary
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.retry import backoff_s
 from cuckoo.services.mining.connection import BACKOFF_CAP_S, Connection
@@ -73,7 +73,7 @@ async def deliver(
                 bound.info("result not delivered yet", reason=str(error), again_in_s=round(wait_s, 2))
             else:
                 bound.info("result accepted")
-                await receipts.settle(stored.assignment_hash, accepted=True, reply=encode_json(reply))
+                await connection.accept(stored, reply)
                 return
             finally:
                 connection.in_use -= 1

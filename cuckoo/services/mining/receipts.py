@@ -1,18 +1,26 @@
 """The receipt store as mining uses it: every write returns after its commit."""
 
+from typing import Any
+
 from cuckoo.domain.identifiers import NodeId
-from cuckoo.storage.receipts import Receipts
-from cuckoo.storage.records import NewReceipt, StoredReceipt
-from cuckoo.storage.writer import Writer
+from cuckoo.storage.records import NewEntry, NewReceipt, StoredReceipt
+from cuckoo.storage.store import Store
+from cuckoo.storage.vouchers import StoredVoucher
+from cuckoo.storage.writer import Command, together
+
+EARNED = "earned"
+"""The ledger's account of what accepted results have earned, by coordinator."""
 
 
 class DurableReceipts:
     """A data directory's receipts behind :class:`cuckoo.services.mining.seams.ReceiptStore`."""
 
-    def __init__(self, writer: Writer, receipts: Receipts) -> None:
-        """Take the parts of an open store."""
-        self._writer = writer
-        self._receipts = receipts
+    def __init__(self, store: Store) -> None:
+        """Take an open store."""
+        self._writer = store.writer
+        self._receipts = store.receipts
+        self._ledger = store.ledger
+        self._vouchers = store.vouchers
 
     async def record(self, receipt: NewReceipt) -> StoredReceipt:
         """Store a receipt with its upload; where there is one already, that one is returned unchanged."""
@@ -33,6 +41,31 @@ class DurableReceipts:
     async def settle(self, assignment_hash: bytes, *, accepted: bool, reply: bytes) -> None:
         """Store the coordinator's answer."""
         await self._writer.execute(self._receipts.settle(assignment_hash, accepted=accepted, reply=reply))
+
+    async def earn(self, receipt: StoredReceipt, *, reply: bytes, voucher: StoredVoucher | None) -> tuple[int, int]:
+        """Store the answer to an accepted result, what it earned, and the voucher; see the seam."""
+        coordinator = receipt.coordinator_node
+        commands: list[Command[Any]] = [self._receipts.settle(receipt.assignment_hash, accepted=True, reply=reply)]
+        if receipt.price_wei:
+            earned = NewEntry(
+                account=EARNED,
+                kind="result",
+                amount_wei=receipt.price_wei,
+                counterparty=coordinator,
+                at=receipt.signed_at,
+                task_id=receipt.task_id,
+                attempt=receipt.attempt,
+            )
+            commands.append(self._ledger.append(earned))
+        if voucher is not None:
+            commands.append(self._vouchers.keep(voucher))
+        await self._writer.execute(together(*commands))
+        best = await self._vouchers.best(coordinator)
+        return await self._ledger.cumulative(EARNED, coordinator), best.cumulative_wei if best else 0
+
+    async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:
+        """Read the best voucher of a coordinator."""
+        return await self._vouchers.best(coordinator_node)
 
     async def last_sequence(self, coordinator_node: NodeId) -> int:
         """Read the highest sequence seen from a coordinator."""

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from cuckoo.chain.escrow import EscrowAccount
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
 from cuckoo.inference.messages import Finished
 from cuckoo.inference.messages import Progress as StepDone
@@ -25,6 +27,9 @@ from cuckoo.protocol.messages import (
 )
 from cuckoo.protocol.signing import Signer
 from cuckoo.storage.records import NewReceipt, StoredReceipt
+from cuckoo.storage.vouchers import StoredVoucher
+
+_FREE = Wei(0)
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,13 @@ class MiningOptions:
         draw_period_s: coordinators are drawn anew in each of the network's draw periods.
         progress_s: longest silence about an attempt that it has.
         preview_every: denoising steps between two previews; 0 for none.
+        min_rate_wei: least price of a megapixel-step.
     """
 
     draw_period_s: int
     progress_s: float = 5.0
     preview_every: int = 0
+    min_rate_wei: Wei = _FREE
 
 
 class Pool(Protocol):
@@ -85,11 +92,28 @@ class ReceiptStore(Protocol):
     async def settle(self, assignment_hash: bytes, *, accepted: bool, reply: bytes) -> None:
         """Store the coordinator's answer."""
 
+    async def earn(self, receipt: StoredReceipt, *, reply: bytes, voucher: StoredVoucher | None) -> tuple[int, int]:
+        """Store the answer to an accepted result, what it earned, and the voucher, in one commit.
+
+        Returns:
+            All that this coordinator's accepted results have earned, and what the best voucher holds, in wei.
+        """
+
+    async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:
+        """Read the best voucher of a coordinator."""
+
     async def last_sequence(self, coordinator_node: NodeId) -> int:
         """Read the highest sequence seen from a coordinator."""
 
     async def note_sequence(self, coordinator_node: NodeId, sequence: int) -> int:
         """Raise it."""
+
+
+class EscrowReader(Protocol):
+    """What coordinators hold ready; raises TransientError when the chain does not answer."""
+
+    async def account(self, coordinator: NodeId, miner: NodeId) -> EscrowAccount:
+        """Read an account."""
 
 
 class CoordinatorLink(Protocol):

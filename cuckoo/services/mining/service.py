@@ -17,7 +17,8 @@ from cuckoo.services.mining.attempt import Attempt, FailureKind, check_signature
 from cuckoo.services.mining.connection import Connection
 from cuckoo.services.mining.coordinators import Coordinator, callable_coordinators
 from cuckoo.services.mining.delivery import deliver
-from cuckoo.services.mining.seams import CoordinatorLink, Miner, MiningOptions, Pool, ReceiptStore
+from cuckoo.services.mining.earnings import Backing
+from cuckoo.services.mining.seams import CoordinatorLink, EscrowReader, Miner, MiningOptions, Pool, ReceiptStore
 from cuckoo.services.mining.slots import Slots
 from cuckoo.services.mining.waiting import wait_for
 
@@ -35,12 +36,13 @@ class Mining:
         in_flight: attempts under way, by assignment hash.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what mining works with, by name
         self,
         miner: Miner,
         *,
         pool: Pool,
         receipts: ReceiptStore,
+        escrow: EscrowReader,
         coordinators: Callable[[], Sequence[Node]],
         connect: Callable[[str], CoordinatorLink],
         seed: bytes,
@@ -53,6 +55,7 @@ class Mining:
             miner: who mines.
             pool: runs jobs; open, and watched by somebody else.
             receipts: the durable store.
+            escrow: what coordinators hold ready.
             coordinators: the registered coordinators as the chain shows them now.
             connect: makes the calls to an origin.
             seed: 32 random bytes, for the draws of coordinators.
@@ -63,6 +66,7 @@ class Mining:
         self._miner = miner
         self._pool = pool
         self._receipts = receipts
+        self._backing = Backing(miner, receipts, escrow, clock)
         self._coordinators = coordinators
         self._connect = connect
         self._seed = seed
@@ -207,6 +211,7 @@ class Mining:
                 name=entry.model.name,
                 max_pixels=entry.max_pixels,
                 max_steps=entry.model.limits.max_steps,
+                min_rate_wei=self._options.min_rate_wei,
             )
             for digest, entry in sorted(loaded.items())
         )
@@ -332,7 +337,19 @@ class Mining:
             )
         else:
             failure = refusal(assignment, self._known_models(), self._clock.now())
+            failure = failure or await self._unbacked(attempt)
         if failure is not None:
             await attempt.give_back(failure.kind, failure.reason)
             return
         await attempt.run()
+
+    async def _unbacked(self, attempt: Attempt) -> Failure | None:
+        """Refuse work whose price is not ring-fenced for this miner, beyond what it is owed and has in hand."""
+        node = attempt.assignment.coordinator_node
+        others = [one.assignment for one in self.in_flight.values() if one is not attempt]
+        in_flight_wei = sum(one.price for one in others if one.coordinator_node == node)
+        try:
+            reason = await self._backing.refusal(attempt.assignment, in_flight_wei)
+        except TransientError as error:
+            reason = f"what coordinator {node} holds ready can not be read: {error}"
+        return Failure(kind=FailureKind.NOT_BACKED, reason=reason) if reason else None

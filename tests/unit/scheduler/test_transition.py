@@ -120,13 +120,13 @@ def test_health__four_time_outs__left_out_until_time_has_passed(world):
     ],
 )
 def test_miner__that_can_not__is_not_drawn_and_the_reason_is_known(world, wants, reason):
-    world.join(1, capabilities=(capability(price=5),), escrow=100)
+    world.join(1, capabilities=(capability(rate=62),), escrow=100)
     assert not of(world.accept(1, wants), AssignTask)
     assert world.state.why_not(NodeId(1), wants) is reason
 
 
 def test_miner__that_can__is_drawn(world):
-    world.join(1, capabilities=(capability(price=5),), escrow=100)
+    world.join(1, capabilities=(capability(rate=62),), escrow=100)
     assert world.assigned(world.accept(1, demand(price=100))).price_wei == 100
 
 

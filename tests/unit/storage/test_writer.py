@@ -198,12 +198,13 @@ async def test_open__database_of_a_newer_program__refused(directory):
     async with Writer(directory):
         pass
     with sqlite3.connect(directory / DATABASE_NAME) as other:
+        version = other.execute("PRAGMA user_version").fetchone()[0]
         other.execute("PRAGMA user_version = 9999")
     with pytest.raises(ConfigError, match=r"version 9999.*install the newer"):
         async with Writer(directory):
             pass
     with sqlite3.connect(directory / DATABASE_NAME) as other:
-        other.execute("PRAGMA user_version = 1")
+        other.execute(f"PRAGMA user_version = {version}")
     async with Writer(directory):  # the refusal released the lock
         pass
 

@@ -278,6 +278,7 @@ async def test_assignment__repeated_while_it_runs__run_once(network):
         network.coordinator.hand_out(signed)
         network.coordinator.hand_out(signed)
         await network.until(network.polled(3))
+        await network.until(lambda: network.pool.jobs)
         assert len(network.pool.jobs) == 1
 
 

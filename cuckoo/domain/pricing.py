@@ -1,0 +1,40 @@
+"""What a task costs: exact integers, the same on both sides.
+
+Prices are set per megapixel-step: one denoising step of a picture with 10^6 pixels. The price of an attempt is the rate
+times its work, rounded down to a wei, so that equal rates give equal prices.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from cuckoo.domain.amounts import Wei
+from cuckoo.domain.task import TaskParameters
+
+MEGAPIXEL = 10**6
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """What a megapixel-step costs, in wei: ``default``, and by model where it differs."""
+
+    default: Wei = Wei(0)
+    by_model: Mapping[str, Wei] = {}
+
+    def of(self, model: str) -> Wei:
+        """Return the rate of a model, by its name or digest."""
+        return self.by_model.get(model, self.default)
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing has a price."""
+        return not self.default and not any(self.by_model.values())
+
+
+def price_of(work: int, rate_wei: int) -> Wei:
+    """Return the price of ``work`` pixel-steps at ``rate_wei`` for a megapixel-step, in wei."""
+    return Wei(work * rate_wei // MEGAPIXEL)
+
+
+def work_of(parameters: TaskParameters) -> int:
+    """Return the work of a task in pixel-steps, over all its pictures."""
+    return parameters.width_px * parameters.height_px * parameters.steps * parameters.pictures
