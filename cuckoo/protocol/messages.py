@@ -6,6 +6,7 @@ pictures are MessagePack (``encode_binary`` / ``decode_binary``). Every request 
 
 import re
 import sys
+from collections.abc import Callable
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -310,15 +311,20 @@ def _as_invalid_field(error: msgspec.ValidationError) -> InvalidField:
 
 def _hex_to_bytes(raw: Any, kind: Any) -> Any:
     """Turn hex back into bytes and decimal strings into integers where the struct wants them."""
+    return _each_text(raw, kind, _from_text)
+
+
+def _each_text(raw: Any, kind: Any, read: Callable[[str, Any], Any]) -> Any:
+    """Read the texts among plain values as what the struct has in their places."""
     if get_origin(kind) in (UnionType, Union) and raw is not None:
-        return _hex_to_bytes(raw, next(option for option in get_args(kind) if option is not NoneType))
+        return _each_text(raw, next(option for option in get_args(kind) if option is not NoneType), read)
     if isinstance(raw, str):
-        return _from_text(raw, kind)
+        return read(raw, kind)
     if isinstance(raw, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-        return {key: _hex_to_bytes(item, types[key]) if key in types else item for key, item in raw.items()}
+        return {key: _each_text(item, types[key], read) if key in types else item for key, item in raw.items()}
     if isinstance(raw, list) and get_origin(kind) is tuple:
-        return [_hex_to_bytes(item, get_args(kind)[0]) for item in raw]
+        return [_each_text(item, get_args(kind)[0], read) for item in raw]
     return raw
 
 
@@ -328,22 +334,47 @@ def _from_text(text: str, kind: Any) -> Any:
             return bytes.fromhex(text)
         except ValueError:
             raise InvalidField("body", text, "bytes are written as hex digits") from None
+    return _integer_from_text(text, kind)
+
+
+def _integer_from_text(text: str, kind: Any) -> Any:
     if getattr(kind, "__supertype__", kind) is int and text.isascii() and text.isdigit() and len(text) < 80:
         return int(text)
     return text
 
 
 def encode_binary(message: Any) -> bytes:
-    """Write a struct as MessagePack."""
-    return msgspec.msgpack.encode(message)
+    """Write a struct as MessagePack; integers that it has no type for, amounts above 18 CAI, as decimal strings."""
+    try:
+        return msgspec.msgpack.encode(message)
+    except OverflowError:
+        return msgspec.msgpack.encode(_large_as_text(msgspec.to_builtins(message, builtin_types=(bytes,))))
 
 
 def decode_binary(body: bytes, kind: type[T]) -> T:
     """Read a struct from MessagePack; raises as ``decode_json``."""
     _bound_recursion()
     try:
-        return msgspec.msgpack.decode(body, type=kind)
+        try:
+            return msgspec.msgpack.decode(body, type=kind)
+        except msgspec.ValidationError:
+            return msgspec.convert(
+                _each_text(msgspec.msgpack.decode(body), kind, _integer_from_text), kind, strict=True
+            )
     except msgspec.ValidationError as error:
         raise _as_invalid_field(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidField("body", f"{len(body)} bytes", f"must be MessagePack: {error}") from None
+
+
+_MSGPACK_MAX = 2**64 - 1
+
+
+def _large_as_text(value: Any) -> Any:
+    if type(value) is int and value > _MSGPACK_MAX:
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _large_as_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_large_as_text(item) for item in value]
+    return value

@@ -254,7 +254,7 @@ class ScriptedMiner:
         self.token = ""
         self.last_sequence = 0
 
-    async def sign_in(self, *, slots=2, models=(OFFER,), origin=None, key=None):
+    async def sign_in(self, *, slots=2, models=(OFFER,), origin=None, key=None, voucher=None):
         origin = origin or self.coordinator.origin
         nonce = secrets.token_bytes(32)
         offer = await self.client.sign_in(
@@ -273,6 +273,7 @@ class ScriptedMiner:
             signature=(key or self.key).sign(digest),
             slots=slots,
             models=models,
+            voucher=voucher,
         )
         session = await self.client.open_session(self.proof)
         self.token = session.token

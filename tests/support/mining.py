@@ -177,6 +177,7 @@ class Coordinator:
         self.requests, self.proofs, self.polls, self.steps, self.uploads, self.failures = [], [], [], [], [], []
         self.progress_reply = ProgressReply(cancelled=False)
         self.submit_errors = []
+        self.vouchers = []
         self.signed_out = 0
         self.parked = 0
         self.closed = 0
@@ -310,7 +311,7 @@ class Coordinator:
         self.uploads.append((task_id, upload))
         if self.submit_errors:
             raise self.submit_errors.pop(0)
-        return SubmitReply()
+        return SubmitReply(voucher=self.vouchers.pop(0) if self.vouchers else None)
 
     async def fail(self, token, task_id, attempt, failure):
         self._check(token)
@@ -367,7 +368,7 @@ class Network:
     async def receipt_is(self, assignment, state):
         """Wait until the miner's own record of a receipt has a state."""
         async with asyncio.timeout(10):
-            while (await self.receipts.get(assignment.struct_hash())).state is not state:  # noqa: ASYNC110 - the record is what is waited for
+            while getattr(await self.receipts.get(assignment.struct_hash()), "state", None) is not state:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.001)
 
     def polled(self, count):

@@ -35,6 +35,11 @@ def test_binary__round_trip__is_equal():
     assert messages.decode_binary(messages.encode_binary(upload), messages.ResultUpload) == upload
 
 
+def test_binary__amounts_that_msgpack_has_no_integer_for__come_back():
+    assignment = msgspec.structs.replace(ASSIGNMENT, price=10**24)
+    assert messages.decode_binary(messages.encode_binary(assignment), type(assignment)) == assignment
+
+
 def test_json__large_integers__are_decimal_strings():
     assert b'"price":"100000000000000000000"' in messages.encode_json(SAMPLES[0])
 

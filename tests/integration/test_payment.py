@@ -1,0 +1,171 @@
+"""What a coordinator owes: prices, vouchers, what backs them, and what a restart or an old backup must not change."""
+
+import pytest
+from msgspec.structs import replace
+
+from cuckoo.domain.amounts import CAI, Wei
+from cuckoo.domain.errors import SignatureInvalid
+from cuckoo.domain.pricing import Rates, price_of
+from cuckoo.protocol.messages import SignedVoucher, TaskRequest
+from cuckoo.protocol.receipts import Voucher
+from cuckoo.protocol.signing import Signer, check_signed_by
+from tests.support.coordinating import COORDINATOR, COORDINATOR_KEY, HASHER, OFFER, Escrow, ScriptedMiner, app, running
+
+RATES = Rates(Wei(100 * CAI))
+PRICE = price_of(64 * 64 * 4, RATES.default)
+APPLE = TaskRequest(prompt="a red apple", seed=7)
+
+
+async def paid(coordinator, miner, times=1):
+    """Have a miner serve so many tasks; returns its last voucher."""
+    async with app(coordinator) as client:
+        for _ in range(times):
+            await client.submit(APPLE)
+            signed = await miner.poll()
+            upload = miner.result(signed.assignment)
+            reply = await miner.submit(signed.assignment, upload)
+            assert signed.assignment.price == PRICE
+        assert await miner.submit(signed.assignment, upload) == reply, "a repeat brings the same"
+    return reply.voucher
+
+
+def signed_voucher(cumulative, key=COORDINATOR_KEY, miner=2, coordinator=COORDINATOR):
+    voucher = Voucher(coordinator_node=coordinator, miner_node=miner, cumulative=Wei(cumulative))
+    return SignedVoucher(voucher=voucher, signature=key.sign(HASHER.digest(voucher.struct_hash())))
+
+
+async def test_result__accepted__brings_a_voucher_over_all_that_was_earned(tmp_path):
+    async with running(tmp_path, rates=RATES) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+        voucher = await paid(coordinator, miner, times=3)
+        assert voucher.voucher == Voucher(coordinator_node=COORDINATOR, miner_node=2, cumulative=Wei(3 * PRICE))
+        check_signed_by(
+            HASHER.digest(voucher.voucher.struct_hash()), voucher.signature, COORDINATOR_KEY.address, "the voucher"
+        )
+        async with app(coordinator) as client:
+            assert (await client.models()).data[0].rate_wei == RATES.default
+            assert (await client.submit(APPLE)).price_wei == PRICE
+        await miner.client.close()
+
+
+async def test_restart__what_was_owed__goes_on(tmp_path):
+    escrow = Escrow()
+    for times in (1, 2):
+        async with running(tmp_path, rates=RATES, escrow=escrow) as coordinator:
+            miner = ScriptedMiner(coordinator)
+            miner.last_sequence = 100 * times
+            await miner.sign_in()
+            assert (await paid(coordinator, miner)).voucher.cumulative == times * PRICE
+            await miner.client.close()
+
+
+async def test_free__no_voucher_and_nothing_held_ready(tmp_path):
+    escrow = Escrow()
+    async with running(tmp_path, escrow=escrow) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+        async with app(coordinator) as client:
+            await client.submit(APPLE)
+        signed = await miner.poll()
+        assert (await miner.submit(signed.assignment, miner.result(signed.assignment))).voucher is None
+        assert not escrow.deposits
+        await miner.client.close()
+
+
+async def test_sign_in__first__coordinator_holds_cai_ready(tmp_path):
+    escrow = Escrow()
+    async with running(tmp_path, rates=RATES, escrow=escrow) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+        assert escrow.deposits == [[(2, 10 * CAI)]]
+        await miner.client.close()
+
+
+async def test_escrow__half_used__topped_up_ahead_of_need(tmp_path):
+    escrow = Escrow()
+    async with running(tmp_path, rates=RATES, escrow=escrow) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+        await paid(coordinator, miner, times=4)
+        await coordinator.purse.refresh()
+        assert escrow.deposits[1:] == [[(2, 4 * PRICE)]]
+        assert coordinator.purse.free_wei(2) == 10 * CAI
+        await miner.client.close()
+
+
+async def test_escrow__not_enough__the_miner_is_not_drawn_until_there_is(tmp_path):
+    escrow = Escrow(wallet=0)
+    async with running(tmp_path, rates=RATES, escrow=escrow) as coordinator, app(coordinator) as client:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+        await client.submit(APPLE)
+        coordinator.dispatch.miners._long_poll_s = 0.05
+        assert await miner.poll() is None
+        escrow.wallet = 1_000 * CAI
+        await coordinator.purse.refresh()
+        assert (await miner.poll()).assignment.price == PRICE
+        await miner.client.close()
+
+
+async def test_escrow__thaw_begins__counts_at_once(tmp_path):
+    escrow = Escrow(wallet=10 * CAI)
+    async with running(tmp_path, rates=RATES, escrow=escrow) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+        escrow.set(2, thawing_wei=Wei(9 * CAI))
+        await coordinator.purse.refresh()
+        assert coordinator.purse.free_wei(2) == CAI
+        await miner.client.close()
+
+
+async def test_miner__that_wants_more__is_not_drawn(tmp_path):
+    async with running(tmp_path, rates=RATES) as coordinator, app(coordinator) as client:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in(models=(replace(OFFER, min_rate_wei=Wei(RATES.default + CAI)),))
+        await client.submit(APPLE)
+        coordinator.dispatch.miners._long_poll_s = 0.05
+        assert await miner.poll() is None
+        await miner.sign_in(models=(replace(OFFER, min_rate_wei=RATES.default),))
+        assert await miner.poll() is not None
+        await miner.client.close()
+
+
+async def test_backup__restored__the_miners_voucher_and_the_chain_are_believed(tmp_path):
+    escrow = Escrow()
+    async with running(tmp_path, rates=RATES, escrow=escrow) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in(voucher=signed_voucher(7 * CAI))
+        assert (await paid(coordinator, miner)).voucher.cumulative == 7 * CAI + PRICE
+        escrow.set(2, redeemed_wei=Wei(20 * CAI))
+        await miner.sign_in(voucher=signed_voucher(7 * CAI))
+        assert (await paid(coordinator, miner)).voucher.cumulative == 20 * CAI + PRICE
+        await miner.client.close()
+
+
+async def test_voucher__of_a_key_that_was_replaced__is_still_ours(tmp_path):
+    escrow, old = Escrow(), Signer(b"\x77" * 32)
+    escrow.operators.add(old.address)
+    async with running(tmp_path, rates=RATES, escrow=escrow) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in(voucher=signed_voucher(3 * CAI, key=old))
+        assert (await paid(coordinator, miner)).voucher.cumulative == 3 * CAI + PRICE
+        await miner.client.close()
+
+
+@pytest.mark.parametrize(
+    "voucher",
+    [
+        signed_voucher(10**6 * CAI, key=Signer(b"\x66" * 32)),
+        signed_voucher(CAI, miner=3),
+        signed_voucher(CAI, coordinator=4),
+    ],
+    ids=["forged", "of another miner", "of another coordinator"],
+)
+async def test_voucher__not_ours__the_sign_in_is_refused(tmp_path, voucher):
+    async with running(tmp_path, rates=RATES) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        with pytest.raises(SignatureInvalid, match="take a voucher"):
+            await miner.sign_in(voucher=voucher)
+        assert not coordinator.dispatch.miners.signed_in(2)
+        await miner.client.close()
