@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from cuckoo.chain.escrow import EscrowContract
+from cuckoo.chain.transactions import Sender
 from cuckoo.client.coordinator import CoordinatorClient
 from cuckoo.domain.amounts import parse_cai
 from cuckoo.domain.errors import ConfigError
@@ -20,6 +21,7 @@ from cuckoo.protocol.signing import Signer
 from cuckoo.roles.chain import Chain, require_node, why_not_eligible
 from cuckoo.runtime.service import Service
 from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
+from cuckoo.services.redeeming import MinerEscrow, Redeeming
 from cuckoo.storage.store import open_store
 
 log = structlog.get_logger(__name__)
@@ -69,9 +71,17 @@ async def open_miner(
                 min_rate_wei=parse_cai(settings.min_price),
             ),
         )
+        redeeming = Redeeming(
+            store.vouchers,
+            MinerEscrow(chain.client, Sender(chain.client, private_key), node.node_id),
+            at_wei=parse_cai(settings.redeem_at),
+            interval_s=settings.redeem_interval_s,
+            clock=chain.clock,
+        )
         yield [
             Service("mining", mining.run, mining.drain),
             Service("workers", pool.watch),
+            Service("redeeming", redeeming.run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),
         ]
