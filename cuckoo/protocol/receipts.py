@@ -16,7 +16,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         attempt: 1 for the first.
         sequence: rises per (coordinator, miner), never used twice.
-        price: wei for the whole attempt; 0 until prices are set.
+        price: wei for the whole attempt; 0 where nothing is paid.
         deadline: unix seconds.
         seed_tip: the tip of the hash chain whose links seed the draws, 32 bytes.
         draw_index: index of the draw under that tip.

@@ -1,0 +1,28 @@
+"""Prices are exact integers, the same on both sides."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cuckoo.domain.amounts import CAI, Wei
+from cuckoo.domain.pricing import MEGAPIXEL, Rates, price_of
+
+WORK = st.integers(1, 2048 * 2048 * 150 * 8)
+RATE = st.integers(0, 10**6 * CAI)
+
+
+@given(work=WORK, rate=RATE, more=RATE)
+def test_price__is_the_rate_times_the_work_rounded_down(work, rate, more):
+    price = price_of(work, rate)
+    assert price * MEGAPIXEL <= work * rate < (price + 1) * MEGAPIXEL
+    assert price_of(work, rate + more) >= price, "a miner that wants no more than is paid is eligible"
+
+
+def test_price__of_the_document():
+    assert price_of(1024 * 1024 * 30, CAI // 100) == Wei(314_572_800_000_000_000)
+
+
+def test_rates__by_model__else_the_default():
+    rates = Rates(Wei(5), {"large": Wei(9)})
+    assert (rates.of("large"), rates.of("small")) == (9, 5)
+    assert Rates().free
+    assert not Rates(Wei(0), {"large": Wei(9)}).free
