@@ -82,7 +82,7 @@ invariants: install ## everybody does anything until each action has succeeded a
 	@cd contracts && LEAST_SUCCESSES=1000 FOUNDRY_INVARIANT_DEPTH=62000 forge test --match-path "test/invariant/*" -vv
 
 .PHONY: mutants
-mutants: install ## plant faults in the contracts; the tests must catch every one (half an hour)
+mutants: install ## plant faults in the contracts; the tests must catch every one (a quarter of an hour)
 	@$(PY) contracts/mutants.py
 
 .PHONY: plots

@@ -36,9 +36,13 @@ class Endpoint:
     """One endpoint. ``place``: in the list, the preferred one is 0; ``head``: its newest block when last looked at."""
 
     def __init__(self, place: int, url: str) -> None:
-        """Connect at the first request. We try again ourselves, so web3 does not."""
+        """Connect at the first request.
+
+        What web3 does by itself and we do better is off: trying again, and asking for the chain's id with every call.
+        """
         self.place = place
         self.web3 = AsyncWeb3(AsyncHTTPProvider(url, exception_retry_configuration=None))
+        self.web3.middleware_onion.remove("validation")
         self.head = 0
         self.rests_until = 0.0
         self._failures = 0

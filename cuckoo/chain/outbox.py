@@ -122,11 +122,11 @@ class Outbox:
         """
         with self._transaction("record a transaction") as connection:
             rows = connection.execute(
-                "SELECT DISTINCT nonce FROM sent WHERE genesis = ? AND account = ? ORDER BY nonce",
-                (account.genesis, account.address),
+                "SELECT nonce FROM sent WHERE genesis = ? AND account = ? AND nonce >= ?",
+                (account.genesis, account.address, pending),
             ).fetchall()
             taken = {nonce for (nonce,) in rows}
-            nonce = max(pending, min(taken, default=0))
+            nonce = pending
             while nonce in taken:
                 nonce += 1
             sent = sign(nonce)
@@ -161,17 +161,18 @@ class Outbox:
         """Count the transactions that have a row."""
         return len(self.waiting(account, 0))
 
-    def forget(self, account: Account, final: int) -> None:
-        """Drop what is final, but for the last one: a chain that lags can not have its nonce given out again.
+    def forget(self, account: Account, final: int, before: float) -> None:
+        """Drop what is final.
 
         Args:
             account: whose.
             final: how many transactions are in final blocks.
+            before: nothing that was recorded later, unix seconds; development chains undo what was final.
         """
         with self._transaction("forget final transactions") as connection:
             connection.execute(
-                "DELETE FROM sent WHERE genesis = ? AND account = ? AND nonce < ?",
-                (account.genesis, account.address, final - 1),
+                "DELETE FROM sent WHERE genesis = ? AND account = ? AND nonce < ? AND at < ?",
+                (account.genesis, account.address, final, before),
             )
 
     def _read(self, account: Account, nonce: int) -> list[Sent]:

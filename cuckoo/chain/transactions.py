@@ -29,7 +29,8 @@ GAS_MARGIN = 1.25
 GAS_SPARE = 100_000
 """Beyond the margin: what is mined in a newer jury epoch than it was estimated in writes a few fresh slots more."""
 OUTBOX_ROWS = 64
-"""With more rows than these, those that are final are dropped."""
+KEEP_S = 3_600.0
+"""With more rows than these, those that are final and older than this are dropped."""
 _NOT_THERE_YET = (TransactionNotFound, TransactionIndexingInProgress)
 
 
@@ -120,8 +121,9 @@ class Sender:
         for lost in outbox.waiting(account, pending):
             log.warning("transaction is not in the pool: sent again", doing=lost.doing, nonce=lost.nonce, tx=lost.hash)
             await self._send_again(lost)
+        now = time.time()
         if outbox.count(account) > OUTBOX_ROWS:
-            outbox.forget(account, await self._count("finalized", doing))
+            outbox.forget(account, await self._count("finalized", doing), now - KEEP_S)
         fields = {
             **{key: value for key, value in transaction.items() if value is not None},
             "chainId": self._client.network.chain_id,
@@ -130,7 +132,6 @@ class Sender:
             "maxPriorityFeePerGas": tip,
             "maxFeePerGas": most,
         }
-        now = time.time()
         return await asyncio.to_thread(
             outbox.allocate, account, pending, lambda nonce: self._sign({**fields, "nonce": nonce}, doing, now)
         )

@@ -225,6 +225,7 @@ async def test_send__two_processes_with_one_outbox__share_the_nonces(tmp_path):
 
 async def test_send__many_final_ones__leave_the_outbox(tmp_path, monkeypatch):
     monkeypatch.setattr(transactions, "OUTBOX_ROWS", 4)
+    monkeypatch.setattr(transactions, "KEEP_S", 0.0)
     async with bare_chain(4242, "--slots-in-an-epoch", "1") as url, client_of(url, tmp_path / "outbox") as client:
         sender = Sender(client, DEPLOYER_KEY)
         for value in range(1, 20):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from decimal import Decimal
 
 import pytest
 from eth_account import Account
@@ -144,9 +145,10 @@ def test_release_and_withdraw__after_the_unbonding_time__stake_is_back_in_the_wa
     desk.rpc("evm_increaseTime", MONTH_S)
     desk.rpc("evm_mine")
     desk.json("stake", "release", "--key", "bob")
+    wallet = Decimal(desk.json("stake", "status", "bob")["wallet"])
     desk.json("stake", "withdraw", "400.5", "--key", "bob")
     status = desk.json("stake", "status", "bob")
-    assert status["wallet"] == "2999400"
+    assert Decimal(status["wallet"]) == wallet + Decimal("400.5")
     assert status["idle"] == "0"
 
 

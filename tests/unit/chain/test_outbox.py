@@ -44,12 +44,29 @@ def test_allocate__one_in_the_middle_was_withdrawn__is_given_out_first(outbox):
     assert [outbox.allocate(ACCOUNT, 0, transaction).nonce for _ in range(2)] == [1, 3]
 
 
-def test_allocate__endpoint_lags_behind_what_is_final__gives_no_used_nonce(outbox):
+def test_allocate__endpoint_lags_behind__gives_no_used_nonce(outbox):
     for _ in range(5):
         outbox.allocate(ACCOUNT, 0, transaction)
-    outbox.forget(ACCOUNT, 5)
-    assert [sent.nonce for sent in outbox.waiting(ACCOUNT, 0)] == [4]
     assert outbox.allocate(ACCOUNT, 2, transaction).nonce == 5
+
+
+def test_allocate__chain_lost_what_another_program_sent__fills_the_gap(outbox):
+    outbox.allocate(ACCOUNT, 7, transaction)
+    assert [outbox.allocate(ACCOUNT, 6, transaction).nonce for _ in range(2)] == [6, 8]
+
+
+def test_forget__final_for_long__is_gone(outbox):
+    for _ in range(5):
+        outbox.allocate(ACCOUNT, 0, transaction)
+    outbox.forget(ACCOUNT, 4, before=2.0)
+    assert [sent.nonce for sent in outbox.waiting(ACCOUNT, 0)] == [4]
+
+
+def test_forget__final_but_recorded_just_now__stays(outbox):
+    for at in (1.0, 2.0, 3.0, 4.0):
+        outbox.allocate(ACCOUNT, 0, lambda nonce, at=at: transaction(nonce, at=at))
+    outbox.forget(ACCOUNT, 4, before=2.5)
+    assert [sent.nonce for sent in outbox.waiting(ACCOUNT, 0)] == [2, 3]
 
 
 def test_allocate__signing_fails__records_nothing(outbox):
@@ -66,7 +83,7 @@ def test_allocate__other_chain_or_account__counts_for_itself(outbox):
     assert outbox.allocate(OTHER_CHAIN, 0, transaction).nonce == 0
     assert outbox.allocate(OTHER_ADDRESS, 0, transaction).nonce == 0
     outbox.withdraw(OTHER_CHAIN, 0)
-    outbox.forget(OTHER_ADDRESS, 9)
+    outbox.forget(OTHER_ADDRESS, 9, before=2.0)
     assert outbox.count(ACCOUNT) == 1
 
 
