@@ -22,11 +22,14 @@ from cuckoo.roles.chain import Chain, require_node, why_not_eligible
 from cuckoo.runtime.service import Service
 from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
 from cuckoo.services.redeeming import MinerEscrow, Redeeming
+from cuckoo.services.retention import Retention
 from cuckoo.storage.store import open_store
 
 log = structlog.get_logger(__name__)
 
 STANDING_S = 10.0
+KEEP_DAYS = 7
+"""Receipts and uploads stay so long: a day longer than results wait for their coordinator."""
 
 
 @asynccontextmanager
@@ -78,10 +81,13 @@ async def open_miner(
             interval_s=settings.redeem_interval_s,
             clock=chain.clock,
         )
+        period_s = chain.network.parameters.draw_period
+        retention = Retention(store, days=KEEP_DAYS, draw_period_s=period_s, clock=chain.clock)
         yield [
             Service("mining", mining.run, mining.drain),
             Service("workers", pool.watch),
             Service("redeeming", redeeming.run),
+            Service("retention", retention.run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),
         ]

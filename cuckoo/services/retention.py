@@ -1,4 +1,4 @@
-"""Deletes what is over its time: tasks, pictures, draw logs."""
+"""Deletes what is over its time: tasks, pictures, draw logs; receipts and their uploads."""
 
 import structlog
 
@@ -41,6 +41,8 @@ class Retention:
         writer, total = self._store.writer, 0
         while gone := await writer.execute(self._store.tasks.forget_before(before)):
             total += gone
+            await self._clock.sleep(PAUSE_S)
+        while await writer.execute(self._store.receipts.forget_before(before)):
             await self._clock.sleep(PAUSE_S)
         segments = await self._store.blobs.drop_before(before)
         await writer.execute(self._store.draws.forget_before(int(before) // self._draw_period_s))

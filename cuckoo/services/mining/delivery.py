@@ -1,4 +1,4 @@
-"""Bring a signed result to its coordinator, however long that takes."""
+"""Bring a signed result to its coordinator, for days if it takes that."""
 
 import random
 from collections.abc import Callable
@@ -26,6 +26,9 @@ from cuckoo.storage.records import ReceiptState, StoredReceipt
 
 log = structlog.get_logger(__name__)
 
+GIVE_UP_S = 6 * 86_400.0
+"""Age after which no coordinator wants a result any more; its upload is deleted a day later."""
+
 REFUSALS = (BodyTooLarge, Conflict, InvalidField, NotFound, SignatureInvalid, UnknownVersion)
 """Answers that are about the result itself. Any other, such as that of a proxy in between, is tried again."""
 
@@ -44,6 +47,8 @@ async def deliver(
 ) -> None:
     """Upload a result until the coordinator accepts or refuses it, and store its answer.
 
+    A result that nobody answered for six days counts as refused.
+
     Args:
         stored: the receipt; a settled one is left alone.
         receipts: where its upload lies.
@@ -53,10 +58,11 @@ async def deliver(
     """
     if stored.state is not ReceiptState.SIGNED:
         return
-    upload = decode_binary(await receipts.result(stored), ResultUpload)
+    upload: ResultUpload | None = None
     bound = log.bind(task=stored.task_id, attempt=stored.attempt, coordinator=stored.coordinator_node)
     tries = 0
-    while True:
+    while clock.now() < stored.signed_at + GIVE_UP_S:
+        upload = upload or decode_binary(await receipts.result(stored), ResultUpload)
         wait_s = backoff_s(tries, cap_s=BACKOFF_CAP_S, draw=random.random)
         connection = connection_of(stored.coordinator_node)
         if connection is not None:
@@ -80,3 +86,6 @@ async def deliver(
         tries += 1
         on_delay()
         await clock.sleep(wait_s)
+    reason = f"no answer for {GIVE_UP_S / 86_400:g} days"
+    bound.warning("result given up", reason=reason)
+    await receipts.settle(stored.assignment_hash, accepted=False, reply=reason.encode())

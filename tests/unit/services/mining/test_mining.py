@@ -9,6 +9,8 @@ from cuckoo.inference.pool import JobRefused, OutOfMemory, WorkerFault
 from cuckoo.protocol.messages import ProgressReply, SignedVoucher
 from cuckoo.protocol.receipts import Voucher
 from cuckoo.protocol.signing import Signer, recover
+from cuckoo.services.mining.connection import BACKOFF_CAP_S
+from cuckoo.services.mining.delivery import GIVE_UP_S
 from cuckoo.storage.records import ReceiptState
 from tests.support.mining import DOMAIN
 
@@ -307,6 +309,33 @@ async def test_result__coordinator_away__its_slot_serves_others_meanwhile(networ
         network.pool.finish()
         await network.until(network.polled(3), passing_s=1)
         assert await network.receipts.unsettled()
+
+
+async def test_result__no_answer_for_days__given_up_so_that_its_upload_can_go(network):
+    network.coordinator.submit_errors = [CoordinatorUnreachable("gone for good")] * 1_000
+    async with network.running():
+        await network.until(network.polled(2))
+        assignment = network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(lambda: network.coordinator.uploads)
+        network.clock.time += GIVE_UP_S
+        await network.clock.pass_(BACKOFF_CAP_S)
+        await network.receipt_is(assignment, ReceiptState.REFUSED)
+
+
+async def test_result__too_old_at_a_start__given_up_without_its_upload(network):
+    network.coordinator.submit_errors = [CoordinatorUnreachable("away")] * 1_000
+    async with network.running():
+        await network.until(network.polled(2))
+        assignment = network.coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(lambda: network.coordinator.uploads)
+    network.clock.time += 2 * GIVE_UP_S
+    await network.store.blobs.drop_before(network.clock.now() - GIVE_UP_S)
+    async with network.running():
+        await network.receipt_is(assignment, ReceiptState.REFUSED)
 
 
 async def test_result__refused_by_something_in_between__sent_again(network):
