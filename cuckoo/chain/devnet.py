@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
-from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3 import AsyncWeb3
 
 from cuckoo.chain.deployment import deploy, open_undeployed, write_network
 from cuckoo.chain.deployplan import EMISSION, RESERVE, Order
+from cuckoo.chain.endpoints import http_provider
 from cuckoo.chain.transactions import Sender
 from cuckoo.domain.errors import ConfigError, FatalError
 from cuckoo.domain.network import DEVNET_CHAIN_ID, Network
@@ -131,7 +132,7 @@ async def running_devnet(port: int, network_file: Path) -> AsyncIterator[Devnet]
 
 
 async def _wait_until_up(process: asyncio.subprocess.Process, url: str) -> None:
-    web3 = AsyncWeb3(AsyncHTTPProvider(url))
+    web3 = AsyncWeb3(http_provider(url))
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             while not await web3.is_connected():

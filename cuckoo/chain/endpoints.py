@@ -32,6 +32,28 @@ class WrongChain(ConfigError):
     code = "wrong_chain"
 
 
+class _OpenDoor:
+    """Stands where web3 has a lock that all its sessions share, and that a cancelled request never gives back.
+
+    Nothing needs it: all that it guards happens in one thread, the event loop's.
+    """
+
+    def acquire(self) -> bool:
+        """Let everybody in."""
+        return True
+
+    def locked(self) -> bool:
+        """Never."""
+        return False
+
+
+def http_provider(url: str) -> AsyncHTTPProvider:
+    """Return web3's way to an endpoint, without its retries, and safe to be cancelled at any moment."""
+    provider = AsyncHTTPProvider(url, exception_retry_configuration=None)
+    provider._request_session_manager._lock = _OpenDoor()  # type: ignore[assignment] # noqa: SLF001 - there is no other way
+    return provider
+
+
 class Endpoint:
     """One endpoint. ``place``: in the list, the preferred one is 0; ``head``: its newest block when last looked at."""
 
@@ -41,7 +63,7 @@ class Endpoint:
         What web3 does by itself and we do better is off: trying again, and asking for the chain's id with every call.
         """
         self.place = place
-        self.web3 = AsyncWeb3(AsyncHTTPProvider(url, exception_retry_configuration=None))
+        self.web3 = AsyncWeb3(http_provider(url))
         self.web3.middleware_onion.remove("validation")
         self.head = 0
         self.rests_until = 0.0

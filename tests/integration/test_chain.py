@@ -131,3 +131,17 @@ def test_read_network__not_there_or_broken__says_what_to_do(tmp_path):
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(ConfigError, match="missing required field"):
         read_network(tmp_path / "bad.json")
+
+
+async def test_requests__many_cancelled_at_any_moment__the_next_one_is_answered(chain):
+    # web3 guards its sessions by a lock of the whole process, which a request that is cancelled meanwhile never gives
+    # back: every request after it would wait for ever.
+    for turns in range(60):
+        asked = [asyncio.create_task(chain.client.block()) for _ in range(8)]
+        for _ in range(turns % 12):
+            await asyncio.sleep(0)
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    async with asyncio.timeout(10):
+        assert (await chain.client.block()).number > 0
