@@ -1,0 +1,83 @@
+"""What a miner earns: vouchers checked and kept, work refused that nothing backs."""
+
+import pytest
+
+from cuckoo.domain.amounts import CAI, Wei
+from cuckoo.domain.errors import ChainUnreachable
+from cuckoo.domain.identifiers import NodeId
+from cuckoo.protocol.messages import SignedVoucher
+from cuckoo.protocol.receipts import Voucher
+from cuckoo.protocol.signing import Signer
+from cuckoo.storage.records import ReceiptState
+from tests.support.mining import DOMAIN
+
+
+def _voucher(coordinator, cumulative, signer=None, miner=9):
+    voucher = Voucher(coordinator_node=coordinator.node_id, miner_node=NodeId(miner), cumulative=Wei(cumulative))
+    signature = (signer or coordinator.signer).sign(DOMAIN.digest(voucher.struct_hash()))
+    return SignedVoucher(voucher=voucher, signature=signature)
+
+
+async def _earn(network, price, *vouchers):
+    """Deliver a result for each voucher; returns the best one kept."""
+    network.escrow.balances[network.coordinator.node_id] = (100 * CAI, 0, 0)
+    network.coordinator.vouchers = list(vouchers)
+    async with network.running():
+        for _ in vouchers:
+            assignment = network.coordinator.assign(price=price)
+            await network.until(lambda: network.pool.jobs)
+            network.pool.finish()
+            await network.receipt_is(assignment, ReceiptState.ACCEPTED)
+            network.pool.jobs.clear()
+    return await network.receipts.best_voucher(network.coordinator.node_id)
+
+
+async def test_voucher__with_each_answer__the_best_is_on_disk(network):
+    coordinator = network.coordinator
+    best = await _earn(network, CAI, _voucher(coordinator, CAI), _voucher(coordinator, 2 * CAI))
+    assert best.cumulative_wei == 2 * CAI
+    assert best.signature == _voucher(coordinator, 2 * CAI).signature
+    async with network.running():
+        await network.until(lambda: coordinator.proofs[-1].voucher)
+    assert coordinator.proofs[-1].voucher == _voucher(coordinator, 2 * CAI)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda coordinator: None,
+        lambda coordinator: _voucher(coordinator, CAI - 1),
+        lambda coordinator: _voucher(coordinator, CAI, signer=Signer(b"\x99" * 32)),
+        lambda coordinator: _voucher(coordinator, CAI, miner=8),
+    ],
+    ids=["none", "too low", "forged", "for another miner"],
+)
+async def test_voucher__not_what_is_owed__the_coordinator_is_left_alone(network, wrong):
+    network.escrow.balances[network.coordinator.node_id] = (100 * CAI, 0, 0)
+    network.coordinator.vouchers = [wrong(network.coordinator)]
+    async with network.running() as mining:
+        assignment = network.coordinator.assign(price=CAI)
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.receipt_is(assignment, ReceiptState.ACCEPTED)
+        await network.until(lambda: mining._connections[network.coordinator.node_id].wait_s > 0)
+
+
+@pytest.mark.parametrize("account", [(0, 0, 0), (CAI - 1, 0, 0), (2 * CAI, CAI + 1, 0)])
+async def test_assignment__not_backed_on_chain__given_back_with_the_reason(network, account):
+    network.escrow.balances[network.coordinator.node_id] = account
+    async with network.running():
+        network.coordinator.assign(price=CAI)
+        await network.until(lambda: network.coordinator.failures)
+    kind, reason = network.coordinator.failures[0][1].kind, network.coordinator.failures[0][1].reason
+    assert kind == "not_backed"
+    assert "1 CAI are offered" in reason
+    assert not network.pool.jobs
+
+
+async def test_assignment__chain_does_not_answer__given_back(network):
+    network.escrow.error = ChainUnreachable("no answer")
+    async with network.running():
+        network.coordinator.assign(price=CAI)
+        await network.until(lambda: network.coordinator.failures)
+    assert "can not be read" in network.coordinator.failures[0][1].reason
