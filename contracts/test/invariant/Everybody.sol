@@ -55,7 +55,7 @@ contract Everybody is DisputeActions {
         else if (what == 21) setEmissionRate(a);
         else if (what == 22) addFees(a, b, c);
         else if (what < 25) claim(a, b);
-        else if (what < 28) slash(a, b % 3 == 0, c);
+        else if (what < 28) slash(a, b % 2 == 0, c);
         else if (what < 30) penalise(a, b);
         else if (what < 32) put(a, b);
         else if (what == 32) putMany(a, b);
