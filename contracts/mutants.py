@@ -24,7 +24,7 @@ import tools
 FAULTS = tools.CONTRACTS / "mutants.toml"
 INVARIANTS = "test/invariant/*"
 SETTINGS = ("foundry.toml", "solc.js")
-FAILED_TEST = re.compile(r"^\[FAIL.*\] (\w+)\(", re.MULTILINE)
+FAILED_TEST = re.compile(r"^(?:\[FAIL.*\])? (\w+)\(", re.MULTILINE)
 
 
 class Mutant(NamedTuple):
@@ -89,7 +89,7 @@ class Bench:
             run = forge(self.tests, "test", "--fail-fast", *which)
             if run.returncode:
                 failed = FAILED_TEST.search(run.stdout)
-                return failed.group(1) if failed else run.stdout[-2000:] + run.stderr[-2000:]
+                return failed.group(1) if failed else f"forge test ends with {run.returncode}"
         return ""
 
 

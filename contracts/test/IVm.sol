@@ -10,6 +10,7 @@ interface IVm {
     function prank(address sender) external;
     function startPrank(address sender) external;
     function stopPrank() external;
+    function load(address account, bytes32 slot) external view returns (bytes32);
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function mockCall(address target, bytes calldata call, bytes calldata answer) external;

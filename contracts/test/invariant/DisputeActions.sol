@@ -59,13 +59,19 @@ abstract contract DisputeActions is EscrowActions {
         return SignedReceipt({receipt: r, signature: signatureOf(a.minerNode, Messages.hashReceipt(r))});
     }
 
-    function wealthOf(address owner, uint32 node) private view returns (uint256) {
-        return token.balanceOf(owner) + staking.idleStake(owner) + staking.nodeOf(node).own.tokens;
+    /// @dev What an owner and who reports its node have, which may be the same person.
+    function wealthOf(address owner, address reporter, uint32 node) private view returns (uint256 sum) {
+        sum = token.balanceOf(owner) + staking.idleStake(owner) + staking.nodeOf(node).own.tokens;
+        if (reporter != owner) sum += token.balanceOf(reporter);
+    }
+
+    function halfIsBurned(uint256 before, uint256 later, uint256 loss) private pure {
+        VM.assertLe(later + loss - loss / 2, before);
     }
 
     // ------------------------------------------------------------------------------------------------------- proofs
 
-    /// @dev Whoever reports, the owner itself included, is not richer by it than the owner is poorer.
+    /// @dev Whoever reports, the owner itself included: half of the loss is nobody's any more.
     function proveReceipts(uint256 which, uint256 who) internal {
         uint32 miner = minerBy(which);
         Assignment memory a = assignmentOf(payers[which % 2], miner);
@@ -74,14 +80,12 @@ abstract contract DisputeActions is EscrowActions {
         SignedReceipt memory second = receiptFor(a, keccak256("two"));
         address owner = ownerOf(miner);
         address reporter = who % 2 == 0 ? owner : actorBy(who / 2);
-        uint256 before = wealthOf(owner, miner) + (reporter == owner ? 0 : token.balanceOf(reporter));
-        uint256 own = staking.nodeOf(miner).own.tokens;
+        NodeView memory before = staking.nodeOf(miner);
+        uint256 wealth = wealthOf(owner, reporter, miner);
         VM.prank(reporter);
         disputes.proveReceiptEquivocation(work, first, second);
-        uint256 later = wealthOf(owner, miner) + (reporter == owner ? 0 : token.balanceOf(reporter));
-        VM.assertLe(later, before);
-        VM.assertLe(before - later, own / 2 + DUST + own);
-        weighs(staking.nodeOf(miner));
+        slashedRight(before, before.own.tokens / 2, 0);
+        halfIsBurned(wealth, wealthOf(owner, reporter, miner), before.own.tokens / 2);
         VM.expectPartialRevert(IDisputes.AlreadyConvicted.selector);
         disputes.proveReceiptEquivocation(work, first, second);
         done("proveReceiptEquivocation");
@@ -96,11 +100,13 @@ abstract contract DisputeActions is EscrowActions {
         a.drawHead = keccak256("another head");
         SignedAssignment memory second = signed(a);
         address owner = ownerOf(coordinator);
-        uint256 before = wealthOf(owner, coordinator);
-        VM.prank(who % 2 == 0 ? owner : actorBy(who / 2));
+        address reporter = who % 2 == 0 ? owner : actorBy(who / 2);
+        NodeView memory before = staking.nodeOf(coordinator);
+        uint256 wealth = wealthOf(owner, reporter, coordinator);
+        VM.prank(reporter);
         disputes.proveHeadEquivocation(first, second);
-        if (who % 2 == 0) VM.assertLe(wealthOf(owner, coordinator), before);
-        weighs(staking.nodeOf(coordinator));
+        slashedRight(before, before.own.tokens / 2, 0);
+        halfIsBurned(wealth, wealthOf(owner, reporter, coordinator), before.own.tokens / 2);
         done("proveHeadEquivocation");
     }
 
@@ -126,6 +132,7 @@ abstract contract DisputeActions is EscrowActions {
     }
 
     function open(uint256 seed) private {
+        if (seed % 8 == 0) pass(4 days);
         for (uint256 i = 2; i < CORE; ++i) {
             repair(everyNode[i]);
         }
@@ -246,11 +253,20 @@ abstract contract DisputeActions is EscrowActions {
     function execute(DisputeView memory row) private {
         uint256 held = token.balanceOf(address(disputes)) + token.balanceOf(address(staking));
         uint256 supply = token.totalSupply();
+        NodeView memory before = staking.nodeOf(row.miner);
         disputes.execute(_running);
         uint256 burned = supply - token.totalSupply();
         VM.assertEq(held, token.balanceOf(address(disputes)) + token.balanceOf(address(staking)) + burned);
-        weighs(staking.nodeOf(row.miner));
-        done("execute");
+        Outcome outcome = disputes.disputeOf(_running).outcome;
+        VM.assertTrue(staking.convicted(row.faultId) == (outcome == Outcome.Convicted));
+        if (outcome == Outcome.Convicted) {
+            (uint256 own, uint256 votes) = lossOf(before, false, mayLose(row.miner));
+            slashedRight(before, own, votes);
+            done("convict");
+        } else {
+            weighs(staking.nodeOf(row.miner));
+            done(outcome == Outcome.Acquitted ? "acquit" : "end without a verdict");
+        }
     }
 
     /// @dev Pays and punishes one juror after the other, then the parties; nothing stays behind.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Messages} from "../../src/disputes/Messages.sol";
 import {IEscrow, Voucher} from "../../src/interfaces/IEscrow.sol";
 import {Role} from "../../src/interfaces/StakingTypes.sol";
 import {StakingActions} from "./StakingActions.sol";
@@ -12,15 +13,19 @@ abstract contract EscrowActions is StakingActions {
     mapping(uint32 payer => mapping(uint32 payee => uint256 cumulative)) internal highestSigned;
     mapping(uint32 payer => mapping(uint32 payee => uint256 amount)) internal putIn;
 
+    mapping(uint32 payer => mapping(uint32 payee => uint256 amount)) private _redeemed;
+
     /// @dev Redeemed, taken back and still there is what was put in, for each pair by itself; no payment exceeds what was
-    /// signed. All of it together is what Escrow holds.
-    function escrowAddsUp() internal view {
+    /// signed, and none is taken back. All of it together is what Escrow holds.
+    function escrowAddsUp() internal {
         uint256 held = 0;
         for (uint256 i = 0; i < 2; ++i) {
             for (uint256 j = 0; j < 4; ++j) {
                 (uint256 balance, uint256 thawing,, uint256 redeemed, uint256 fees) =
                     escrow.account(payers[i], payees[j]);
                 VM.assertLe(redeemed, highestSigned[payers[i]][payees[j]]);
+                VM.assertGe(redeemed, _redeemed[payers[i]][payees[j]]);
+                _redeemed[payers[i]][payees[j]] = redeemed;
                 VM.assertLe(thawing, balance);
                 VM.assertEq(putIn[payers[i]][payees[j]], balance + redeemed);
                 held += balance + fees;
@@ -98,6 +103,30 @@ abstract contract EscrowActions is StakingActions {
         uint256 amount = escrow.redeem(voucher, abi.encodePacked(r, s, v));
         VM.assertEq(amount, cumulative - redeemed < balance ? cumulative - redeemed : balance);
         done("redeem");
+    }
+
+    /// @dev A good voucher of another chain, of another network's contracts, or over another pair is worth nothing.
+    function strangeVoucher(uint256 pair, uint256 why) internal {
+        (uint32 payer, uint32 payee) = pairBy(pair);
+        Voucher memory voucher = Voucher({coordinatorNode: payer, minerNode: payee, cumulative: 1e9 * CAI});
+        address network = address(staking);
+        if (why % 3 == 0) VM.chainId(31_338);
+        else if (why % 3 == 1) network = address(this);
+        else voucher.minerNode = payees[(pair / 2 + 1) % 4];
+        bytes32 structHash = keccak256(
+            abi.encode(
+                keccak256("Voucher(uint32 coordinatorNode,uint32 minerNode,uint256 cumulative)"),
+                payer,
+                voucher.minerNode,
+                voucher.cumulative
+            )
+        );
+        (uint8 v, bytes32 r, bytes32 s) = VM.sign(keyOf[payer], Messages.digest(network, structHash));
+        VM.chainId(31_337);
+        voucher.minerNode = payee;
+        VM.expectPartialRevert(IEscrow.VoucherSignerInvalid.selector);
+        escrow.redeem(voucher, abi.encodePacked(r, s, v));
+        done("refuse a strange voucher");
     }
 
     function passFees(uint256 pair) internal {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Fault, NodeView, Registration, Role, Tranche} from "../../src/interfaces/StakingTypes.sol";
+import {Fault, NodeView, Registration, Role, Tranche, TrancheView} from "../../src/interfaces/StakingTypes.sol";
 import {World} from "./World.sol";
 
 /// @title What owners, voters, slashers and the governor do.
 abstract contract StakingActions is World {
     uint256 internal rewardsIn;
     uint256 internal rewardsOut;
-    bytes32[] internal faults;
+    uint256 private _faults;
 
     function between(uint256 seed, uint256 low, uint256 high) internal pure returns (uint256) {
         return low + seed % (high - low + 1);
@@ -33,8 +33,18 @@ abstract contract StakingActions is World {
     }
 
     function register(uint256 who) internal {
+        retire();
         Role role = who % 40 == 0 ? Role.Coordinator : Role.Miner;
         registerAs(actorBy(who / 40), role, role == Role.Miner ? 20_000 * CAI : 2_000_000 * CAI);
+    }
+
+    /// @dev Of the nodes beyond the first eight the latest few stay, so that the first are not lost among them.
+    function retire() private {
+        if (everyNode.length < 12) return;
+        uint32 node = everyNode[everyNode.length - 4];
+        uint256 held = staking.activeShares(node, Tranche.Own, ownerOf(node));
+        if (held > 0) unvoteAs(node, Tranche.Own, ownerOf(node), held);
+        weighs(staking.nodeOf(node));
     }
 
     function registerAs(address owner, Role role, uint256 amount) internal returns (uint32 node) {
@@ -62,10 +72,13 @@ abstract contract StakingActions is World {
     function handOver(uint256 which, uint256 to) internal honest(nodeBy(which)) {
         uint32 node = nodeBy(which);
         address heir = actorBy(to);
-        VM.prank(ownerOf(node));
+        address owner = ownerOf(node);
+        uint256 before = staking.idleStake(owner);
+        VM.prank(owner);
         staking.transferOwner(node, heir);
         VM.prank(heir);
         staking.acceptOwner(node);
+        rewardsOut += staking.idleStake(owner) - before;
         done("acceptOwner");
     }
 
@@ -146,8 +159,12 @@ abstract contract StakingActions is World {
 
     function revoteFrom(Bucket memory b, uint256 part) private honest(b.node) {
         uint256 shares = between(part, 1, waitingIn(b));
-        VM.prank(b.tranche == Tranche.Own ? ownerOf(b.node) : b.holder);
+        address holder = b.tranche == Tranche.Own ? ownerOf(b.node) : b.holder;
+        VM.startPrank(holder);
+        rewardsOut += staking.claim(b.node, b.tranche);
         staking.revote(b.node, b.tranche, shares, b.index);
+        VM.assertEq(staking.claim(b.node, b.tranche), 0);
+        VM.stopPrank();
         waiting[b.node][b.tranche][b.generation] -= shares;
         done("revote");
     }
@@ -246,8 +263,12 @@ abstract contract StakingActions is World {
         address actor = actorBy(who);
         amount = between(amount, 1, 10_000 * CAI);
         if (token.balanceOf(actor) < amount) return;
-        VM.prank(actor);
-        staking.addFees(nodeBy(which), amount);
+        addFeesTo(nodeBy(which), actor, amount);
+    }
+
+    function addFeesTo(uint32 node, address from, uint256 amount) private {
+        VM.prank(from);
+        staking.addFees(node, amount);
         rewardsIn += amount;
         done("addFees");
     }
@@ -268,54 +289,108 @@ abstract contract StakingActions is World {
 
     // ---------------------------------------------------------------------------------------------------- slashing
 
-    /// @dev Takes what the rules say, from active and unbonding shares alike; a second time for one fault nothing.
     function slash(uint256 which, bool equivocation, uint256 payout) internal {
-        uint32 node = nodeBy(which);
-        Fault fault = equivocation ? Fault.Equivocation : Fault.Judged;
-        bytes32 faultId = keccak256(abi.encode("fault", faults.length));
-        NodeView memory before = staking.nodeOf(node);
-        VM.prank(SLASHER);
-        (uint256 own, uint256 votes, uint256 paid) = staking.slash(node, fault, faultId, payout % (1000 * CAI));
-        faults.push(faultId);
-        slashedRight(before, staking.nodeOf(node), equivocation, own, votes, paid);
-        VM.prank(SLASHER);
-        (uint256 again,, uint256 paidAgain) = staking.slash(node, fault, faultId, payout);
-        VM.assertEq(again + paidAgain, 0);
-        done(equivocation ? "slash, equivocation" : "slash, judged");
+        uint256 own = slashOnce(nodeBy(which), equivocation, payout % (1000 * CAI));
+        if (own > 0) done(equivocation ? "slash, equivocation" : "slash, judged");
     }
 
-    function slashedRight(
-        NodeView memory before,
-        NodeView memory row,
-        bool equivocation,
-        uint256 own,
-        uint256 votes,
-        uint256 paid
-    ) internal {
-        uint256 twentieth = before.own.tokens / 20;
-        if (equivocation) {
-            VM.assertEq(own, before.own.tokens / 2);
-            VM.assertEq(votes, 0);
-        } else if (own + votes > 0) {
-            VM.assertEq(own, twentieth);
-            uint256 most = before.votes.tokens / 20;
-            VM.assertEq(votes, most < 10 * twentieth ? most : 10 * twentieth);
-        }
-        VM.assertLe(paid, own / 2);
-        if (row.own.generation == before.own.generation) {
-            VM.assertEq(row.own.tokens, before.own.tokens - own);
-            VM.assertEq(row.own.shares, before.own.shares);
-            VM.assertEq(row.own.activeShares, before.own.activeShares);
-        } else {
-            VM.assertEq(row.own.generation, before.own.generation + 1);
-            VM.assertEq(row.own.tokens + row.own.shares + row.own.activeShares, 0);
-            done("wipe");
-        }
-        VM.assertEq(row.votes.tokens, before.votes.tokens - votes);
-        VM.assertEq(row.votes.shares, before.votes.shares);
-        VM.assertGt(row.jailedUntil, 0);
+    /// @dev Takes what the rules say, from active and unbonding shares alike; a second time for one fault nothing.
+    function slashOnce(uint32 node, bool equivocation, uint256 payout) internal returns (uint256 own) {
+        Fault fault = equivocation ? Fault.Equivocation : Fault.Judged;
+        bytes32 faultId = keccak256(abi.encode("fault", ++_faults));
+        NodeView memory before = staking.nodeOf(node);
+        uint256 votes;
+        uint256 paid;
+        VM.prank(SLASHER);
+        (own, votes, paid) = staking.slash(node, fault, faultId, payout);
+        (uint256 ownLoss, uint256 votesLoss) = lossOf(before, equivocation, equivocation || mayLose(node));
+        VM.assertEq(own, ownLoss);
+        VM.assertEq(votes, votesLoss);
+        VM.assertEq(paid, payout < own / 2 ? payout : own / 2);
+        slashedRight(before, own, votes);
+        VM.prank(SLASHER);
+        (uint256 again, uint256 votesAgain, uint256 paidAgain) = staking.slash(node, fault, faultId, payout);
+        VM.assertEq(again + votesAgain + paidAgain, 0);
+    }
+
+    function lossOf(NodeView memory before, bool equivocation, bool any) internal pure returns (uint256, uint256) {
+        if (!any) return (0, 0);
+        if (equivocation) return (before.own.tokens / 2, 0);
+        uint256 own = before.own.tokens / 20;
+        uint256 votes = before.votes.tokens / 20;
+        return (own, votes < 10 * own ? votes : 10 * own);
+    }
+
+    function slashedRight(NodeView memory before, uint256 own, uint256 votes) internal {
+        NodeView memory row = staking.nodeOf(before.id);
+        lost(before.own, row.own, own);
+        lost(before.votes, row.votes, votes);
+        VM.assertGt(row.jailedUntil, time());
         VM.assertEq(row.weight, 0);
         weighs(row);
+    }
+
+    /// @dev A tranche lost so many tokens and no share, or is wiped, if hardly a token was left for a share.
+    function lost(TrancheView memory before, TrancheView memory tranche, uint256 loss) private {
+        if ((before.tokens - loss) * 1e9 >= before.shares) {
+            VM.assertEq(tranche.generation, before.generation);
+            VM.assertEq(tranche.tokens, before.tokens - loss);
+            VM.assertEq(tranche.shares, before.shares);
+            VM.assertEq(tranche.activeShares, before.activeShares);
+        } else {
+            VM.assertEq(tranche.generation, before.generation + 1);
+            VM.assertEq(tranche.tokens + tranche.shares + tranche.activeShares, 0);
+            done("wipe");
+        }
+    }
+
+    /// @dev Slashes the own tranche of a node of no importance until it is wiped.
+    function ruin(uint256 which) internal {
+        if (everyNode.length < 9) return;
+        uint32 node = everyNode[8 + which % (everyNode.length - 8)];
+        keepOwn(node, CAI);
+        uint256 generation = staking.nodeOf(node).own.generation;
+        while (staking.nodeOf(node).own.generation == generation) slashOnce(node, true, 0);
+    }
+
+    /// @dev Everybody votes for such a node, which earns; juries convict it for years, until all votes are wiped. What was
+    /// earned is paid, once.
+    function ruinVotes(uint256 which) internal {
+        if (everyNode.length < 9) return;
+        uint32 node = everyNode[8 + which % (everyNode.length - 8)];
+        for (uint256 i = 0; i < ACTORS; ++i) {
+            if (staking.idleStake(actors[i]) >= 10 * CAI) voteAs(node, Tranche.Votes, actors[i], 10 * CAI);
+        }
+        addFeesTo(node, actorBy(which), 100 * CAI);
+        NodeView memory row = staking.nodeOf(node);
+        if (row.votes.tokens < CAI) return;
+        uint32 generation = row.votes.generation;
+        while (row.votes.generation == generation) {
+            pass(4 days);
+            keepOwn(node, row.votes.tokens / 10);
+            slashOnce(node, false, 0);
+            row = staking.nodeOf(node);
+        }
+        for (uint256 i = 0; i < ACTORS; ++i) {
+            VM.startPrank(actors[i]);
+            uint256 amount = staking.claimWiped(node, generation);
+            VM.assertEq(staking.claimWiped(node, generation), 0);
+            VM.stopPrank();
+            rewardsOut += amount;
+            if (amount > 0) done("claimWiped");
+        }
+    }
+
+    /// @dev Sees to it that a node has so much stake of its own.
+    function keepOwn(uint32 node, uint256 least) private {
+        NodeView memory row = staking.nodeOf(node);
+        if (row.own.tokens > least) return;
+        uint256 amount = least + CAI;
+        if (staking.idleStake(row.owner) < amount) {
+            VM.prank(row.owner);
+            staking.stake(amount);
+        }
+        voteAs(node, Tranche.Own, row.owner, amount);
     }
 
     function penalise(uint256 which, uint256 amount) internal {

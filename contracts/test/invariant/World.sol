@@ -42,6 +42,16 @@ abstract contract World is StakingFixture {
     /// @dev Unbonding shares, as the books have them.
     mapping(uint32 node => mapping(Tranche => mapping(uint32 generation => uint256 shares))) internal waiting;
 
+    /// @dev What one share of a tranche, and one wei of a role's weight, had earned when it was last looked at.
+    mapping(uint32 node => mapping(Tranche => mapping(uint32 generation => uint256 reward))) private _perShare;
+    mapping(Role role => uint256 reward) private _perWeight;
+
+    /// @dev The most shares a node ever had: the more there are, the more cannot be shared out.
+    mapping(uint32 node => uint256 shares) internal mostShares;
+
+    /// @dev When a jury last took stake from a node, and when before that.
+    mapping(uint32 node => uint256[2] times) private _judged;
+
     /// @dev Weight of a role as the sum of what every node's row says.
     mapping(Role role => uint256 sum) internal weights;
     mapping(uint32 node => uint256 weight) internal lastWeight;
@@ -154,6 +164,40 @@ abstract contract World is StakingFixture {
         VM.assertEq(recorded, weights[row.role]);
         VM.assertLe(row.own.activeShares, row.own.shares);
         VM.assertLe(row.votes.activeShares, row.votes.shares);
+        uint256 shares = row.own.shares + row.votes.shares;
+        if (shares > mostShares[row.id]) mostShares[row.id] = shares;
+        accumulatorsRise(row);
+    }
+
+    /// @dev What a share, and what a wei of weight, has earned never falls. It is read out of the storage, since nothing
+    /// shows it; what lies beside it there is known, hence the place is the right one.
+    function accumulatorsRise(NodeView memory row) private {
+        uint256 slot = uint256(keccak256(abi.encode(row.id, 1)));
+        perShareRises(row.id, Tranche.Own, row.own, stored(slot + 5));
+        perShareRises(row.id, Tranche.Votes, row.votes, stored(slot + 7));
+        uint256 word = stored(uint256(keccak256(abi.encode(row.role, 2))));
+        VM.assertEq((word >> 120) & type(uint96).max, weights[row.role]);
+        word &= type(uint120).max;
+        VM.assertGe(word, _perWeight[row.role]);
+        _perWeight[row.role] = word;
+    }
+
+    function perShareRises(uint32 node, Tranche which, TrancheView memory tranche, uint256 word) private {
+        VM.assertEq(word & type(uint128).max, tranche.shares);
+        VM.assertGe(word >> 128, _perShare[node][which][tranche.generation]);
+        _perShare[node][which][tranche.generation] = word >> 128;
+    }
+
+    function stored(uint256 slot) private view returns (uint256) {
+        return uint256(VM.load(address(staking), bytes32(slot)));
+    }
+
+    /// @dev Notes that a jury convicted a node; false if two did within a week, so that nothing more can be taken.
+    function mayLose(uint32 node) internal returns (bool) {
+        uint256[2] storage times = _judged[node];
+        if (times[1] != 0 && time() < times[1] + 7 days) return false;
+        (times[0], times[1]) = (time(), times[0]);
+        return true;
     }
 
     // ----------------------------------------------------------------------------------------------- global checks
@@ -192,8 +236,5 @@ abstract contract World is StakingFixture {
             NodeView memory row = staking.nodeOf(everyNode[i]);
             sum += row.own.tokens + row.votes.tokens;
         }
-        (,, uint256 miners) = staking.roleOf(Role.Miner);
-        (,, uint256 coordinators) = staking.roleOf(Role.Coordinator);
-        sum += miners + coordinators;
     }
 }
