@@ -307,7 +307,7 @@ load = pipelines.Pipeline.warm_up
 def warm_up_then_narrow(self):
     speed = load(self)
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (used + 500_000_000,) * 2)
     return speed
 pipelines.Pipeline.warm_up = warm_up_then_narrow
 worker.main()
@@ -315,13 +315,13 @@ worker.main()
 
 
 async def test_run__memory_exhausted__reports_the_limit_it_measured():
-    wide = msgspec.structs.replace(MODEL, limits=models.Limits(max_pixels=2048 * 2048, max_steps=150))
+    wide = msgspec.structs.replace(MODEL, limits=models.Limits(max_pixels=1024 * 1024, max_steps=150))
     options = msgspec.structs.replace(ONE_CPU, command=(sys.executable, "-c", NARROW))
     async with WorkerPool([wide], options) as pool:
         await until_ready(pool)
         with pytest.raises(OutOfMemory, match="were measured to fit") as caught:
-            await pool.run(Job(job_id="wide", parameters=parameters(width_px=2048, height_px=2048, steps=1)))
-        assert 64 * 64 <= caught.value.limit_pixels < 2048 * 2048
+            await pool.run(Job(job_id="wide", parameters=parameters(width_px=1024, height_px=1024, steps=1)))
+        assert 64 * 64 <= caught.value.limit_pixels < 1024 * 1024
         assert pool.loaded()[wide.digest].max_pixels == caught.value.limit_pixels
         after = await pool.run(Job(job_id="small", parameters=parameters()))
         assert len(after.pictures) == 1
