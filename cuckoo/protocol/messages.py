@@ -90,11 +90,12 @@ class SignInProof(Message, frozen=True, kw_only=True):
 
 
 class Session(Reply, frozen=True, kw_only=True):
-    """A signed-in session."""
+    """A signed-in session. ``voucher`` holds all that the miner has earned here; None when that is nothing."""
 
     token: str
     expires_at: int
     open_tasks: int
+    voucher: SignedVoucher | None = None
 
 
 # Work
@@ -125,9 +126,16 @@ class Progress(Message, frozen=True, kw_only=True):
 
 
 class ProgressReply(Reply, frozen=True, kw_only=True):
-    """Whether to stop: the task was cancelled, or the attempt is fenced."""
+    """Whether to stop: the task was cancelled, or the attempt is fenced.
+
+    Attributes:
+        earned_wei: what the steps of a cancelled attempt have earned.
+        voucher: all that the miner has earned here; only with ``earned_wei``.
+    """
 
     cancelled: bool
+    earned_wei: Wei = Wei(0)
+    voucher: SignedVoucher | None = None
 
 
 class ResultUpload(Message, frozen=True, kw_only=True):

@@ -83,11 +83,17 @@ class FenceAttempt(Decision, frozen=True, kw_only=True):
 
 
 class CancelAttempt(Decision, frozen=True, kw_only=True):
-    """Tell the miner to stop: the app took the task back. No result is taken any more."""
+    """Tell the miner to stop: the app took the task back. No result is taken any more.
+
+    Attributes:
+        step: how many of ``steps`` it has reported as done; 0 of 0 when it began nothing, or fell silent.
+    """
 
     task_id: TaskId
     attempt: int
     node: NodeId
+    step: int = 0
+    steps: int = 0
 
 
 class RecordFailure(Decision, frozen=True, kw_only=True):

@@ -116,7 +116,10 @@ def _task_cancelled(step: Step, event: TaskCancelled) -> None:
         return
     last = task.last
     if last is not None:
-        step.decisions.append(CancelAttempt(task_id=task.task_id, attempt=last.number, node=last.node))
+        done = (0, 0) if last.failed else (last.step, last.steps)
+        step.decisions.append(
+            CancelAttempt(task_id=task.task_id, attempt=last.number, node=last.node, step=done[0], steps=done[1])
+        )
         if not last.failed:
             step.release(last)
     step.close(task)

@@ -105,13 +105,23 @@ class Purse:
         account = self._accounts.get(miner)
         return account.free_wei(self._owed.get(miner, 0)) if account else Wei(0)
 
-    def owe(self, miner: NodeId, task_id: TaskId, attempt: int, amount_wei: Wei, at: float) -> Command[Entry]:
-        """Owe a miner the price of a result, as part of the commit that accepts it."""
+    def owe(
+        self, miner: NodeId, task_id: TaskId, attempt: int, kind: str, amount_wei: Wei, at: float
+    ) -> Command[Entry]:
+        """Owe a miner for an attempt, as part of the commit that ends it.
+
+        Args:
+            miner: whom.
+            task_id, attempt: for what.
+            kind: "result", or "cancelled" for the steps that were done until then.
+            amount_wei: how much.
+            at: unix seconds.
+        """
         self._owed[miner] = self._owed.get(miner, 0) + amount_wei
         return self._store.ledger.append(
             NewEntry(
                 account=OWED,
-                kind="result",
+                kind=kind,
                 amount_wei=amount_wei,
                 counterparty=miner,
                 at=at,
@@ -119,6 +129,10 @@ class Purse:
                 attempt=attempt,
             )
         )
+
+    async def earned_wei(self, miner: NodeId, task_id: TaskId, attempt: int) -> Wei:
+        """Read what an attempt of a miner has earned."""
+        return await self._store.ledger.earned_wei(OWED, miner, task_id, attempt)
 
     async def voucher(self, miner: NodeId) -> SignedVoucher | None:
         """Sign all that a miner has earned and that is on disk; None when it has earned nothing."""

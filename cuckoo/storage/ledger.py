@@ -9,6 +9,7 @@ is one indexed read, and any history can be checked against it row by row.
 import sqlite3
 from typing import Any
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import Conflict
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.storage.records import Entry, NewEntry
@@ -70,6 +71,17 @@ class Ledger:
     async def cumulative(self, account: str, counterparty: NodeId) -> int:
         """Read the sum of an account with one counterparty, in wei."""
         return await self._reader.execute(lambda connection: _cumulative(connection, account, counterparty))
+
+    async def earned_wei(self, account: str, counterparty: NodeId, task_id: TaskId, attempt: int) -> Wei:
+        """Read what is booked on an account for an attempt of a counterparty, in wei."""
+        rows = await self._reader.execute(
+            lambda connection: connection.execute(
+                "SELECT amount_wei FROM ledger WHERE account = ? AND kind IN ('result', 'cancelled') AND task_id = ? "
+                "AND attempt = ? AND counterparty = ?",
+                (account, bytes.fromhex(task_id), attempt, counterparty),
+            ).fetchall()
+        )
+        return Wei(sum(int(amount_wei) for (amount_wei,) in rows))
 
     async def cumulatives(self, account: str) -> dict[NodeId, int]:
         """Read the sum of an account with each counterparty, in wei."""

@@ -4,12 +4,12 @@ import pytest
 from msgspec.structs import replace
 
 from cuckoo.domain.amounts import CAI, Wei
-from cuckoo.domain.errors import SignatureInvalid
+from cuckoo.domain.errors import Conflict, SignatureInvalid
 from cuckoo.domain.pricing import Rates, price_of
 from cuckoo.protocol.messages import SignedVoucher, TaskRequest
 from cuckoo.protocol.receipts import Voucher
 from cuckoo.protocol.signing import Signer, check_signed_by
-from tests.support.coordinating import COORDINATOR, COORDINATOR_KEY, HASHER, OFFER, Escrow, ScriptedMiner, app, running
+from tests.support.coordinating import COORDINATOR, COORDINATOR_KEY, HASHER, LIMITS, OFFER, Escrow, ScriptedMiner, app, running
 
 RATES = Rates(Wei(100 * CAI))
 PRICE = price_of(64 * 64 * 4, RATES.default)
@@ -168,4 +168,47 @@ async def test_voucher__not_ours__the_sign_in_is_refused(tmp_path, voucher):
         with pytest.raises(SignatureInvalid, match="take a voucher"):
             await miner.sign_in(voucher=voucher)
         assert not coordinator.dispatch.miners.signed_in(2)
+        await miner.client.close()
+
+
+async def test_cancel__in_the_middle__the_steps_done_are_owed_once(tmp_path):
+    escrow = Escrow()
+    async with running(tmp_path, rates=RATES, escrow=escrow) as coordinator, app(coordinator) as client:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+        for task_steps, done in ((4, 3), (4, 0)):
+            task = await client.submit(replace(APPLE, steps=task_steps))
+            assignment = (await miner.poll()).assignment
+            assert not (await miner.progress(assignment, done)).cancelled
+            await client.cancel(task.task_id)
+            reply = await miner.progress(assignment, task_steps)
+            assert reply == await miner.progress(assignment, task_steps), "a repeat brings the same"
+            assert reply.cancelled
+            assert reply.earned_wei == PRICE * done // task_steps
+            with pytest.raises(Conflict, match="cancelled"):
+                await miner.submit(assignment, miner.result(assignment))
+        assert reply.voucher is None, "nothing was done, nothing is owed"
+        assert (await paid(coordinator, miner)).voucher.cumulative == PRICE * 3 // 4 + PRICE
+        await miner.client.close()
+
+
+async def test_cancel__of_a_miner_that_fell_silent__owes_nothing(tmp_path):
+    async with running(tmp_path, rates=RATES) as coordinator, app(coordinator) as client:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+        task = await client.submit(APPLE)
+        assignment = (await miner.poll()).assignment
+        await miner.progress(assignment, 3)
+        await coordinator.tick(LIMITS.silence_s + 1)
+        await client.cancel(task.task_id)
+        assert await coordinator.purse.voucher(2) is None
+        await miner.client.close()
+
+
+async def test_sign_in__miner_that_lost_its_vouchers__gets_the_best_one_back(tmp_path):
+    async with running(tmp_path, rates=RATES) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        assert (await miner.sign_in()).voucher is None
+        voucher = await paid(coordinator, miner, times=2)
+        assert (await miner.sign_in()).voucher == voucher
         await miner.client.close()

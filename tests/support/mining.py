@@ -178,6 +178,7 @@ class Coordinator:
         self.progress_reply = ProgressReply(cancelled=False)
         self.submit_errors = []
         self.vouchers = []
+        self.session_voucher = None
         self.signed_out = 0
         self.parked = 0
         self.closed = 0
@@ -278,7 +279,12 @@ class Coordinator:
         self.proofs.append(proof)
         token = f"token {len(self.proofs)}"
         self.tokens.add(token)
-        return Session(token=token, expires_at=int(self.clock.now()) + self.session_s, open_tasks=self.open_tasks)
+        return Session(
+            token=token,
+            expires_at=int(self.clock.now()) + self.session_s,
+            open_tasks=self.open_tasks,
+            voucher=self.session_voucher,
+        )
 
     async def sign_out(self, token):
         self._check(token)

@@ -13,8 +13,10 @@ from typing import Any
 
 import structlog
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import FatalError, Overloaded, Unavailable
 from cuckoo.domain.identifiers import NodeId, TaskId
+from cuckoo.domain.pricing import part_of
 from cuckoo.domain.task import TaskStatus
 from cuckoo.protocol.messages import SignedAssignment
 from cuckoo.protocol.views import EventKind, TaskEvent
@@ -256,7 +258,7 @@ class Engine:
             case FenceAttempt():
                 todo.effects.append(partial(self._end_attempt, decision, AttemptState.FENCED))
             case CancelAttempt():
-                todo.effects.append(partial(self._end_attempt, decision, AttemptState.CANCELLED))
+                self._cancel_attempt(decision, todo)
             case EndSession():
                 todo.effects.append(partial(self._end, decision))
             case LeaveOutMiner():
@@ -331,10 +333,7 @@ class Engine:
                 at=todo.now,
             )
         )
-        price_wei = self._task(decision).price_wei
-        if price_wei:
-            owed = self._purse.owe(decision.node, decision.task_id, decision.attempt, price_wei, todo.now)
-            todo.commands.append(owed)
+        self._owe(decision, "result", self._task(decision).price_wei, todo)
         todo.effects.append(partial(self._completed, decision, todo.now))
 
     def _completed(self, decision: CompleteTask, now: float) -> None:
@@ -345,6 +344,16 @@ class Engine:
         self._metrics.attempts.labels("done").inc()
         task.pictures = task.parameters.pictures
         self._close(task.task_id, TaskStatus.DONE, now)
+
+    def _cancel_attempt(self, decision: CancelAttempt, todo: _Transition) -> None:
+        earned_wei = part_of(self._task(decision).price_wei, decision.step, decision.steps)
+        self._owe(decision, "cancelled", earned_wei, todo)
+        todo.effects.append(partial(self._end_attempt, decision, AttemptState.CANCELLED))
+
+    def _owe(self, decision: CompleteTask | CancelAttempt, kind: str, amount_wei: Wei, todo: _Transition) -> None:
+        if amount_wei:
+            owed = self._purse.owe(decision.node, decision.task_id, decision.attempt, kind, amount_wei, todo.now)
+            todo.commands.append(owed)
 
     def _end_attempt(self, decision: FenceAttempt | CancelAttempt, state: AttemptState) -> None:
         task = self.tasks.get(decision.task_id)
@@ -365,7 +374,7 @@ class Engine:
         log.info("session ended", miner=decision.node, reason=decision.reason)
         self._end_session(decision.node)
 
-    def _task(self, decision: AssignTask | RecordFailure | CompleteTask) -> LiveTask:
+    def _task(self, decision: AssignTask | RecordFailure | CompleteTask | CancelAttempt) -> LiveTask:
         task = self.tasks.get(decision.task_id)
         if task is None:
             raise FatalError(f"carry out {type(decision).__name__}: task {decision.task_id} is not open")

@@ -125,8 +125,15 @@ class MinerDesk:
 
     # Sessions.
 
-    async def admit(self, node: NodeId, voucher: SignedVoucher | None) -> None:
+    async def admit(self, node: NodeId, voucher: SignedVoucher | None) -> SignedVoucher | None:
         """Settle with a miner what it has earned so far, before it takes part.
+
+        Args:
+            node: who.
+            voucher: the best one that it has.
+
+        Returns:
+            The one that holds now; None when it has earned nothing.
 
         Raises:
             SignatureInvalid: the voucher that it shows is not ours.
@@ -136,6 +143,7 @@ class MinerDesk:
             await self._purse.admit(node, voucher)
         except TransientError as error:
             raise Unavailable(f"sign in miner {node}: {error}", RETRY_AFTER_S) from error
+        return await self._purse.voucher(node)
 
     def escrow_changed(self, node: NodeId) -> None:
         """Tell the scheduler what is held ready for a miner now."""
@@ -257,11 +265,12 @@ class MinerDesk:
         if signed is not None:
             self._engine.parking.keep(slot, signed)
 
-    def progress(self, node: NodeId, task_id: TaskId, number: int, progress: Progress) -> ProgressReply:
+    async def progress(self, node: NodeId, task_id: TaskId, number: int, progress: Progress) -> ProgressReply:
         """Note how far an attempt is; the reply says whether to stop.
 
         Raises:
             InvalidField: a step that the task does not have, or a preview that is no small PNG.
+            FatalError: what was decided can not be made durable.
         """
         self._miner(node)
         now = self._clock.now()
@@ -269,7 +278,10 @@ class MinerDesk:
         attempt = task.find(number) if task else None
         if task is None or attempt is None or not self._engine.state.is_live(task_id, number, node):
             self._engine.apply(MinerSeen(now=now, node=node))
-            return ProgressReply(cancelled=True)
+            await self._engine.settled()
+            earned_wei = await self._purse.earned_wei(node, task_id, number)
+            voucher = await self._purse.voucher(node) if earned_wei else None
+            return ProgressReply(cancelled=True, earned_wei=earned_wei, voucher=voucher)
         if not 0 <= progress.step <= task.steps:
             raise InvalidField("step", progress.step, f"must be 0 to {task.steps}, the steps of all pictures")
         if progress.preview:

@@ -18,8 +18,13 @@ class Purse(Protocol):
     def free_wei(self, miner: NodeId) -> Wei:
         """Return what is held ready for a miner beyond what it has earned."""
 
-    def owe(self, miner: NodeId, task_id: TaskId, attempt: int, amount_wei: Wei, at: float) -> Command[Entry]:
-        """Owe a miner the price of a result, as part of the commit that accepts it."""
+    def owe(
+        self, miner: NodeId, task_id: TaskId, attempt: int, kind: str, amount_wei: Wei, at: float
+    ) -> Command[Entry]:
+        """Owe a miner for an attempt, as part of the commit that ends it."""
+
+    async def earned_wei(self, miner: NodeId, task_id: TaskId, attempt: int) -> Wei:
+        """Read what an attempt of a miner has earned."""
 
     async def voucher(self, miner: NodeId) -> SignedVoucher | None:
         """Sign all that a miner has earned and that is on disk; None when it has earned nothing."""

@@ -228,7 +228,9 @@ class Attempt:
                 continue
             failures = 0
             if reply.cancelled:
+                kept = asyncio.ensure_future(self._connection.accept_part(self.assignment, reply))
                 self._stop()
+                await asyncio.shield(kept)
                 return
 
     def _stop(self) -> None:

@@ -29,12 +29,14 @@ from cuckoo.protocol.messages import (
     ResultUpload,
     Session,
     SignedAssignment,
+    SignedVoucher,
     SignInOffer,
     SignInProof,
     SignInRequest,
     SubmitReply,
     encode_json,
 )
+from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.signing import check_signed_by
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.retry import backoff_s
@@ -42,6 +44,7 @@ from cuckoo.services.mining.coordinators import Coordinator
 from cuckoo.services.mining.earnings import VoucherWrong, check_voucher, shown
 from cuckoo.services.mining.seams import CoordinatorLink, Miner, ReceiptStore
 from cuckoo.storage.records import StoredReceipt
+from cuckoo.storage.vouchers import StoredVoucher
 
 log = structlog.get_logger(__name__)
 
@@ -176,6 +179,8 @@ class Connection:
                     voucher=shown(await self._receipts.best_voucher(node), self._miner),
                 )
             )
+            if session.voucher is not None:
+                await self._receipts.keep_voucher(self._checked(session.voucher))
         except TransientError as error:
             self._failed(error)
             raise
@@ -260,13 +265,31 @@ class Connection:
 
     async def accept(self, stored: StoredReceipt, reply: SubmitReply) -> None:
         """Keep the answer to an accepted result, and its voucher; a coordinator that owes more is left alone."""
-        voucher, fault = None, ""
-        if reply.voucher is not None:
-            try:
-                voucher = check_voucher(reply.voucher, self.coordinator, self._miner, self._clock.now())
-            except PeerFault as error:
-                fault = str(error)
+        voucher, fault = self._read(reply.voucher)
         earned, holds = await self._receipts.earn(stored, reply=encode_json(reply), voucher=voucher)
+        self._compare(earned, holds, fault)
+
+    async def accept_part(self, assignment: Assignment, reply: ProgressReply) -> None:
+        """Keep what the steps of a cancelled attempt have earned; a coordinator that owes more is left alone."""
+        if not 0 < reply.earned_wei <= assignment.price:
+            return
+        voucher, fault = self._read(reply.voucher)
+        earned, holds = await self._receipts.earn_part(
+            assignment, amount_wei=reply.earned_wei, at=self._clock.now(), voucher=voucher
+        )
+        self._compare(earned, holds, fault)
+
+    def _read(self, signed: SignedVoucher | None) -> tuple[StoredVoucher | None, str]:
+        """Return a voucher as it is kept, and what is wrong with it."""
+        try:
+            return (None if signed is None else self._checked(signed)), ""
+        except PeerFault as error:
+            return None, str(error)
+
+    def _checked(self, signed: SignedVoucher) -> StoredVoucher:
+        return check_voucher(signed, self.coordinator, self._miner, self._clock.now())
+
+    def _compare(self, earned: int, holds: int, fault: str) -> None:
         if holds < earned:
             fault = fault or (
                 f"take a voucher: the best one holds {format_cai(Wei(holds))} CAI, this miner has earned "

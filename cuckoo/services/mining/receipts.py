@@ -1,8 +1,12 @@
 """The receipt store as mining uses it: every write returns after its commit."""
 
+from contextlib import suppress
 from typing import Any
 
+from cuckoo.domain.amounts import Wei
+from cuckoo.domain.errors import Conflict
 from cuckoo.domain.identifiers import NodeId
+from cuckoo.protocol.receipts import Assignment
 from cuckoo.storage.records import NewEntry, NewReceipt, StoredReceipt
 from cuckoo.storage.store import Store
 from cuckoo.storage.vouchers import StoredVoucher
@@ -60,8 +64,35 @@ class DurableReceipts:
         if voucher is not None:
             commands.append(self._vouchers.keep(voucher))
         await self._writer.execute(together(*commands))
+        return await self._standing(coordinator)
+
+    async def earn_part(
+        self, assignment: Assignment, *, amount_wei: Wei, at: float, voucher: StoredVoucher | None
+    ) -> tuple[int, int]:
+        """Store what the steps of a cancelled attempt have earned, and the voucher; see the seam."""
+        earned = NewEntry(
+            account=EARNED,
+            kind="cancelled",
+            amount_wei=amount_wei,
+            counterparty=assignment.coordinator_node,
+            at=at,
+            task_id=assignment.task_id,
+            attempt=assignment.attempt,
+        )
+        commands: list[Command[Any]] = [self._ledger.append(earned)]
+        if voucher is not None:
+            commands.append(self._vouchers.keep(voucher))
+        with suppress(Conflict):  # an answer that was lost and asked for again
+            await self._writer.execute(together(*commands))
+        return await self._standing(assignment.coordinator_node)
+
+    async def _standing(self, coordinator: NodeId) -> tuple[int, int]:
         best = await self._vouchers.best(coordinator)
         return await self._ledger.cumulative(EARNED, coordinator), best.cumulative_wei if best else 0
+
+    async def keep_voucher(self, voucher: StoredVoucher) -> None:
+        """Store a voucher, unless there is a better one."""
+        await self._writer.execute(self._vouchers.keep(voucher))
 
     async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:
         """Read the best voucher of a coordinator."""

@@ -25,6 +25,7 @@ from cuckoo.protocol.messages import (
     SignInRequest,
     SubmitReply,
 )
+from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.signing import Signer
 from cuckoo.storage.records import NewReceipt, StoredReceipt
 from cuckoo.storage.vouchers import StoredVoucher
@@ -98,6 +99,18 @@ class ReceiptStore(Protocol):
         Returns:
             All that this coordinator's accepted results have earned, and what the best voucher holds, in wei.
         """
+
+    async def earn_part(
+        self, assignment: Assignment, *, amount_wei: Wei, at: float, voucher: StoredVoucher | None
+    ) -> tuple[int, int]:
+        """Store what the steps of a cancelled attempt have earned, once, and the voucher, in one commit.
+
+        Returns:
+            As ``earn``.
+        """
+
+    async def keep_voucher(self, voucher: StoredVoucher) -> None:
+        """Store a voucher, unless there is a better one."""
 
     async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:
         """Read the best voucher of a coordinator."""

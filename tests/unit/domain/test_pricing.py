@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cuckoo.domain.amounts import CAI, Wei
-from cuckoo.domain.pricing import MEGAPIXEL, Rates, price_of
+from cuckoo.domain.pricing import MEGAPIXEL, Rates, part_of, price_of
 
 WORK = st.integers(1, 2048 * 2048 * 150 * 8)
 RATE = st.integers(0, 10**6 * CAI)
@@ -26,3 +26,11 @@ def test_rates__by_model__else_the_default():
     assert (rates.of("large"), rates.of("small")) == (9, 5)
     assert Rates().free
     assert not Rates(Wei(0), {"large": Wei(9)}).free
+
+
+@given(price=st.integers(0, 10**30), steps=st.integers(1, 1200), data=st.data())
+def test_part__of_any_step__grows_to_the_whole(price, steps, data):
+    step = data.draw(st.integers(1, steps))
+    assert part_of(price, step - 1, steps) <= part_of(price, step, steps) <= price
+    assert part_of(price, steps, steps) == price
+    assert part_of(price, 0, 0) == 0, "nothing was begun"

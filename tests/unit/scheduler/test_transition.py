@@ -86,8 +86,11 @@ def test_retry__nobody_else_is_there__the_same_again(world):
 def test_cancel__running__its_miner_is_told(world):
     world.join(1)
     attempt = world.assigned(world.accept(1))
+    world.progress(attempt, 2, 4)
     decisions = world.cancel(1)
-    assert (only(decisions, CancelAttempt).node, only(decisions, CancelTask).task_id) == (1, attempt.task_id)
+    cancelled = only(decisions, CancelAttempt)
+    assert (cancelled.node, only(decisions, CancelTask).task_id) == (1, attempt.task_id)
+    assert (cancelled.step, cancelled.steps) == (2, 4), "what was done is paid"
     assert only(world.result(attempt), RefuseResult).reason == "the task is closed"
 
 

@@ -5,9 +5,10 @@ import pytest
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.errors import ChainUnreachable
 from cuckoo.domain.identifiers import NodeId
-from cuckoo.protocol.messages import SignedVoucher
+from cuckoo.protocol.messages import ProgressReply, SignedVoucher
 from cuckoo.protocol.receipts import Voucher
 from cuckoo.protocol.signing import Signer
+from cuckoo.services.mining.receipts import EARNED
 from cuckoo.storage.records import ReceiptState
 from tests.support.mining import DOMAIN
 
@@ -81,3 +82,46 @@ async def test_assignment__chain_does_not_answer__given_back(network):
         network.coordinator.assign(price=CAI)
         await network.until(lambda: network.coordinator.failures)
     assert "can not be read" in network.coordinator.failures[0][1].reason
+
+
+@pytest.mark.parametrize("holds", [CAI // 4, CAI // 4 - 1], ids=["all of it", "less"])
+async def test_cancelled__steps_were_done__booked_with_the_voucher(network, holds):
+    coordinator = network.coordinator
+    coordinator_node = coordinator.node_id
+    network.escrow.balances[coordinator_node] = (100 * CAI, 0, 0)
+    async with network.running() as mining:
+        assignment = coordinator.assign(price=CAI)
+        await network.until(lambda: coordinator.steps)
+        coordinator.progress_reply = ProgressReply(
+            cancelled=True, earned_wei=Wei(CAI // 4), voucher=_voucher(coordinator, holds)
+        )
+        network.pool.step(1)
+        await network.until(lambda: network.pool.cancelled)
+
+        async def booked():
+            return await network.store.ledger.entries(EARNED, coordinator_node)
+
+        while not (entries := await booked()):
+            await network.until(lambda: True)
+        if holds < CAI // 4:
+            await network.until(lambda: mining._connections[coordinator_node].wait_s > 0)
+        else:
+            assert not mining._connections[coordinator_node].wait_s
+    assert [(one.kind, one.amount_wei, one.task_id) for one in entries] == [
+        ("cancelled", CAI // 4, assignment.task_id)
+    ]
+    assert (await network.receipts.best_voucher(coordinator_node)).cumulative_wei == holds
+
+
+async def test_sign_in__brings_a_better_voucher__kept(network):
+    network.coordinator.session_voucher = _voucher(network.coordinator, 5 * CAI)
+    async with network.running():
+        await network.until(network.polled(1))
+    assert (await network.receipts.best_voucher(network.coordinator.node_id)).cumulative_wei == 5 * CAI
+
+
+async def test_sign_in__brings_a_forged_voucher__left_alone(network):
+    network.coordinator.session_voucher = _voucher(network.coordinator, CAI, signer=Signer(b"\x99" * 32))
+    async with network.running() as mining:
+        await network.until(lambda: mining._connections and mining._connections[network.coordinator.node_id].wait_s > 0)
+    assert await network.receipts.best_voucher(network.coordinator.node_id) is None
