@@ -14,11 +14,12 @@ import msgspec
 from cuckoo.client.app import AppClient
 from cuckoo.demo import network as nets
 from cuckoo.demo.fairness import Outcome, outcomes
+from cuckoo.demo.money import Settlement
 from cuckoo.demo.processes import Processes
 from cuckoo.demo.prompts import PROMPTS
 from cuckoo.demo.sheet import Tile, contact_sheet
 from cuckoo.demo.show import Show
-from cuckoo.domain.amounts import CAI
+from cuckoo.domain.amounts import CAI, format_cai
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.messages import TaskRequest
 from cuckoo.protocol.views import EventKind, MinerView, TaskEvent
@@ -43,14 +44,33 @@ class MinerResult(msgspec.Struct, frozen=True, kw_only=True):
     most: int
 
 
+class PersonResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody in the demo's JSON, and what it earned in CAI: by ``pictures``, and by ``stake``."""
+
+    who: str
+    part: str
+    pictures: str
+    stake: str
+
+
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo made. ``load``: part of the miners' capacity that the prompts took; ``seconds``: in all."""
+    """What the demo made.
+
+    Attributes:
+        load: part of the miners' capacity that the prompts took.
+        paid: what all pictures cost, those that measured the capacity too, in CAI.
+        stakers: the part of it that goes to the miners' stakers, in CAI.
+        seconds: in all.
+    """
 
     tasks: int
     miners: tuple[MinerResult, ...]
     pictures: tuple[str, ...]
     sheet: str
     load: float
+    paid: str
+    stakers: str
+    earned: tuple[PersonResult, ...]
     seconds: float
 
 
@@ -63,6 +83,7 @@ class Up(msgspec.Struct, frozen=True, kw_only=True):
     processes: Processes
     miners: tuple[MinerView, ...]
     names: dict[NodeId, str]
+    settlement: Settlement
 
 
 async def run_demo(out: Path, show: Show, *, finished: Callable[[DemoResult, Up], None], keep: bool) -> None:
@@ -98,7 +119,7 @@ async def _running(folder: Path, show: Show) -> AsyncIterator[Up]:
         with show.stage("wallets funded by the faucet; a coordinator and three miners registered with their stake"):
             nodes = await processes.guard(nets.found(founding, origin))
         await nets.start_roles(processes, port)
-        with show.stage("two stakers voted"):
+        with show.stage("three stakers voted"):
             await processes.guard(nets.cast_votes(founding, nodes))
         client = await stack.enter_async_context(AppClient(origin))
         with show.stage("coordinator and miners started, models loaded, signed in"):
@@ -110,14 +131,16 @@ async def _running(folder: Path, show: Show) -> AsyncIterator[Up]:
             processes=processes,
             miners=tuple(miners),
             names=miner_names(miners),
+            settlement=Settlement(chain, founding, nodes),
         )
 
 
 async def _tell(up: Up, out: Path, show: Show, began: float) -> DemoResult:
     """Measure, draw, count."""
     with show.stage("capacity measured with a few pictures"):
-        await _burst(up, WARM_UP_TASKS)
-        pictures_per_s = MEASURED_TASKS / await _burst(up, MEASURED_TASKS)
+        _, price_wei = await _burst(up, WARM_UP_TASKS)
+        seconds, more_wei = await _burst(up, MEASURED_TASKS)
+        pictures_per_s = MEASURED_TASKS / seconds
         before = await _counted(up, WARM_UP_TASKS + MEASURED_TASKS)
     gap_s = min(1 / (LOAD * pictures_per_s), LONGEST_S / len(PROMPTS))
     load = 1 / (gap_s * pictures_per_s)
@@ -135,12 +158,25 @@ async def _tell(up: Up, out: Path, show: Show, began: float) -> DemoResult:
     rows = outcomes(before, await _counted(up, sum(miner.done for miner in before) + len(PROMPTS)), list(up.names))
     sheet = await asyncio.to_thread(contact_sheet, gallery.tiles(), out / SHEET_FILE)
     show.table([(up.names[row.node_id], row) for row in rows])
+    accounts = await up.settlement.run(show, price_wei + more_wei + gallery.price_wei)
+    show.earned(accounts)
     return DemoResult(
         tasks=len(PROMPTS),
         miners=tuple(_miner_result(up.names[row.node_id], row) for row in rows),
         pictures=tuple(str(tile.file) for tile in gallery.tiles()),
         sheet=str(sheet),
         load=round(load, 3),
+        paid=format_cai(accounts.paid_wei, grouped=False),
+        stakers=format_cai(accounts.fees_wei, grouped=False),
+        earned=tuple(
+            PersonResult(
+                who=row.who,
+                part=row.part,
+                pictures=format_cai(row.pictures_wei, grouped=False),
+                stake=format_cai(row.stake_wei, grouped=False),
+            )
+            for row in accounts.earned
+        ),
         seconds=round(time.monotonic() - began, 1),
     )
 
@@ -157,13 +193,15 @@ def _miner_result(name: str, row: Outcome) -> MinerResult:
     )
 
 
-async def _burst(up: Up, count: int) -> float:
-    """Ask for so many pictures at once, so that every miner is busy; returns the seconds it took."""
+async def _burst(up: Up, count: int) -> tuple[float, int]:
+    """Ask for so many pictures at once, so that every miner is busy; returns the seconds it took, and the price."""
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        for seed, prompt in enumerate(PROMPTS[:count]):
+        asked = [
             group.create_task(ask(up.client, TaskRequest(prompt=prompt, seed=seed), up.miners, lambda _: None))
-    return time.monotonic() - began
+            for seed, prompt in enumerate(PROMPTS[:count])
+        ]
+    return time.monotonic() - began, sum(one.result().task.price_wei for one in asked)
 
 
 async def _counted(up: Up, done: int) -> Sequence[MinerView]:
@@ -194,6 +232,7 @@ class Gallery:
         self._show = show
         self._steps = steps
         self._tiles: dict[int, Tile] = {}
+        self.price_wei = 0
 
     async def draw(self, number: int, prompt: str) -> None:
         """Ask for picture ``number`` (from 1) and keep it; raises as :func:`cuckoo.services.asking.ask`."""
@@ -207,6 +246,7 @@ class Gallery:
 
         made = await ask(self._up.client, TaskRequest(prompt=prompt, seed=number), self._up.miners, listen)
         self._tiles[number] = self._keep(number, prompt, made)
+        self.price_wei += made.task.price_wei
         self._show.done(number)
 
     def _keep(self, number: int, prompt: str, made: Made) -> Tile:

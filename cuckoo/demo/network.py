@@ -49,6 +49,15 @@ class MinerPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COORDINATOR = "nest"
+COORDINATOR_VOTER, COORDINATOR_VOTES_CAI = "carol", 400_000
+PRICE_CAI = 10
+"""Of a megapixel-step."""
+
+MONEY = {
+    "CUCKOO_COORDINATOR_PRICE": str(PRICE_CAI),
+    "CUCKOO_COORDINATOR_ESCROW": "100",  # more than any miner can earn: stake alone decides here
+    "CUCKOO_MINER_REDEEM_AT": "1000000",  # the demo redeems at its end, before the eyes of the user
+}
 MINERS = (
     MinerPlan(name="wren", text="The smallest there can be: nobody votes for it yet.", own_cai=20_000),
     MinerPlan(name="robin", text="Somebody trusts it.", own_cai=20_000, voter="alice", votes_cai=30_000),
@@ -56,10 +65,15 @@ MINERS = (
 )
 
 
+def owner_of(name: str) -> str:
+    """Return the name of the wallet that owns a node."""
+    return f"{name}-owner"
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment in which commands find the demo's network; nothing of the user's own set-up leaks in."""
     kept = {key: value for key, value in os.environ.items() if key == "CUCKOO_ANVIL" or not key.startswith("CUCKOO_")}
-    return {**kept, "CUCKOO_DATA_DIR": str(folder), "CUCKOO_PASSWORD": ""}
+    return {**kept, **MONEY, "CUCKOO_DATA_DIR": str(folder), "CUCKOO_PASSWORD": ""}
 
 
 def free_port(preferred: int) -> int:
@@ -97,6 +111,7 @@ class Founding:
 
     def __init__(self, folder: Path, client: ChainClient) -> None:
         """Keep keys in ``folder``."""
+        self._folder = folder
         self._keys = folder / "keys"
         self._client = client
         self._payer = Sender(client, DEPLOYER_KEY)
@@ -108,6 +123,14 @@ class Founding:
             new_key(self._keys, name, "", scrypt_n=SCRYPT_N)
         return load_key(name, directory=self._keys, password=lambda _: "", environ={}, raw_allowed=False)
 
+    def sender(self, name: str) -> Sender:
+        """Return the wallet of somebody who was funded."""
+        return self._senders[name]
+
+    def miner_folder(self, node: NodeId) -> Path:
+        """Return where a miner of this network keeps its receipts and vouchers."""
+        return self._folder / self._client.network.name / f"miner-{node}"
+
     async def fund(self, names: Sequence[str]) -> None:
         """Have the faucet give CAI and gas to each."""
         for name in names:
@@ -115,8 +138,8 @@ class Founding:
         await asyncio.gather(*(drip(self._client, self._payer, self._senders[name].address) for name in names))
 
     async def register(self, role: Role, name: str, amount: Wei, introduction: Introduction) -> NodeId:
-        """Stake out of the wallet ``name-owner`` and register a node that the key ``name`` runs."""
-        owner = self._senders[f"{name}-owner"]
+        """Stake out of the owner's wallet and register a node that the key ``name`` runs."""
+        owner = self._senders[owner_of(name)]
         await Wallet(self._client, owner.address, owner).deposit(amount)
         new = NewNode(role=role, introduction=introduction, amount=amount)
         return (await Registration(self._client, owner).register(new, Signer(self.key(name)))).node_id
@@ -130,11 +153,12 @@ class Founding:
 
 
 async def found(founding: Founding, origin: str) -> dict[str, NodeId]:
-    """Fund everybody, register the coordinator and the miners; returns the miners' node ids by name."""
-    owners = [f"{name}-owner" for name in (COORDINATOR, *(plan.name for plan in MINERS))]
-    await founding.fund([*owners, COORDINATOR, *(plan.voter for plan in MINERS if plan.voter)])
+    """Fund everybody, register the coordinator and the miners; returns node ids by name."""
+    names = [COORDINATOR, *(plan.name for plan in MINERS)]
+    voters = [COORDINATOR_VOTER, *(plan.voter for plan in MINERS if plan.voter)]
+    await founding.fund([*names, *map(owner_of, names), *voters])
     nest = Introduction(name=COORDINATOR, text="Hatches the pictures of the demo.", url=origin)
-    _, *nodes = await asyncio.gather(
+    nodes = await asyncio.gather(
         founding.register(Role.COORDINATOR, COORDINATOR, COORDINATOR_MINIMUM, nest),
         *(
             founding.register(
@@ -143,13 +167,16 @@ async def found(founding: Founding, origin: str) -> dict[str, NodeId]:
             for plan in MINERS
         ),
     )
-    return {plan.name: node for plan, node in zip(MINERS, nodes, strict=True)}
+    return dict(zip(names, nodes, strict=True))
 
 
 async def cast_votes(founding: Founding, nodes: dict[str, NodeId]) -> None:
     """Let the stakers vote."""
     voting = [plan for plan in MINERS if plan.voter]
-    await asyncio.gather(*(founding.vote(plan.voter, nodes[plan.name], Wei(plan.votes_cai * CAI)) for plan in voting))
+    await asyncio.gather(
+        founding.vote(COORDINATOR_VOTER, nodes[COORDINATOR], Wei(COORDINATOR_VOTES_CAI * CAI)),
+        *(founding.vote(plan.voter, nodes[plan.name], Wei(plan.votes_cai * CAI)) for plan in voting),
+    )
 
 
 async def start_roles(processes: Processes, port: int) -> None:

@@ -13,8 +13,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from cuckoo.demo.accounts import Accounts
 from cuckoo.demo.fairness import Outcome
-from cuckoo.domain.amounts import format_cai
+from cuckoo.domain.amounts import CAI, format_cai
 
 VISIBLE_TASKS = 14
 
@@ -43,6 +44,9 @@ class Show(Protocol):
 
     def table(self, rows: Sequence[tuple[str, Outcome]]) -> None:
         """Show what stake promised and what happened, by miner."""
+
+    def earned(self, accounts: Accounts) -> None:
+        """Show who earned what."""
 
 
 class _Printed:
@@ -83,6 +87,29 @@ class _Printed:
                 f"{row.least} to {row.most}",
             )
         self._console.print(table)
+
+    def earned(self, accounts: Accounts) -> None:
+        """Print who earned what, in CAI, and that nothing is missing."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Who earned what (CAI)", show_footer=True)
+        pictures_wei = sum(row.pictures_wei for row in accounts.earned)
+        stake_wei = sum(row.stake_wei for row in accounts.earned)
+        table.add_column("who", "all")
+        table.add_column("did what")
+        table.add_column("by pictures", _rounded(pictures_wei), justify="right")
+        table.add_column("by stake, so far", _rounded(stake_wei), justify="right")
+        for row in accounts.earned:
+            table.add_row(row.who, row.part, _rounded(row.pictures_wei), _rounded(row.stake_wei))
+        self._console.print(table)
+        self.say(
+            f"The pictures cost {format_cai(accounts.paid_wei)} CAI, paid out of the coordinator's escrow: "
+            f"{format_cai(pictures_wei)} to the miners' owners\nand {format_cai(accounts.fees_wei)} to their stakers, "
+            f"who get it bit by bit; to the wei. All stakers share what the reserve pays, too."
+        )
+
+
+def _rounded(wei: int) -> str:
+    """Write CAI with four decimals for a table, rounded down; nothing for nothing."""
+    return f"{wei // (CAI // 10**4) / 10**4:,.4f}" if wei else ""
 
 
 class PlainShow(_Printed):

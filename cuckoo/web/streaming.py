@@ -20,7 +20,7 @@ _HEARTBEAT = b": still here\n\n"
 async def stream_events(
     request: web.Request, events: AsyncIterator[TaskEvent], *, heartbeat_s: float = HEARTBEAT_S
 ) -> web.StreamResponse:
-    """Answer with a task's events until the last one, with a comment whenever it is quiet.
+    """Answer with a task's events until its final one, with a comment whenever it is quiet.
 
     Raises:
         NotFound: the task is not there; nothing was written yet.
@@ -31,17 +31,14 @@ async def stream_events(
     async with aclosing(cast("AsyncGenerator[TaskEvent, None]", events)) as stream:
         upcoming = asyncio.ensure_future(anext(stream))
         try:
-            first = await upcoming
+            event = await upcoming
             await response.prepare(request)
-            await response.write(_frame(first))
-            while True:
+            await response.write(_frame(event))
+            while not event.kind.final:
                 upcoming = asyncio.ensure_future(anext(stream))
                 while not (await asyncio.wait({upcoming}, timeout=heartbeat_s))[0]:
                     await response.write(_HEARTBEAT)
-                try:
-                    event = upcoming.result()
-                except StopAsyncIteration:
-                    break
+                event = upcoming.result()
                 await response.write(_frame(event))
         finally:
             if not upcoming.done():

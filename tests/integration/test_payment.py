@@ -9,7 +9,17 @@ from cuckoo.domain.pricing import Rates, price_of
 from cuckoo.protocol.messages import SignedVoucher, TaskRequest
 from cuckoo.protocol.receipts import Voucher
 from cuckoo.protocol.signing import Signer, check_signed_by
-from tests.support.coordinating import COORDINATOR, COORDINATOR_KEY, HASHER, LIMITS, OFFER, Escrow, ScriptedMiner, app, running
+from tests.support.coordinating import (
+    COORDINATOR,
+    COORDINATOR_KEY,
+    HASHER,
+    LIMITS,
+    OFFER,
+    Escrow,
+    ScriptedMiner,
+    app,
+    running,
+)
 
 RATES = Rates(Wei(100 * CAI))
 PRICE = price_of(64 * 64 * 4, RATES.default)

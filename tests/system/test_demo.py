@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cuckoo.domain.amounts import parse_cai
 from tests.support.processes import until
 
 
@@ -48,6 +49,9 @@ def test_demo__to_the_end__pictures_a_sheet_and_a_table_that_adds_up(tmp_path):
     assert sum(miner["done"] for miner in told["miners"]) == told["tasks"]
     assert sum(miner["expected"] for miner in told["miners"]) == pytest.approx(told["tasks"])
     assert len({miner["stake"] for miner in told["miners"]}) == 3
+    owners = sum(parse_cai(person["pictures"]) for person in told["earned"])
+    assert owners + parse_cai(told["stakers"]) == parse_cai(told["paid"]) > 0, "to the wei"
+    assert all(parse_cai(person["stake"]) for person in told["earned"]), "all who staked earned"
     assert not family(tmp_path)
 
 

@@ -3,8 +3,20 @@ import io
 import pytest
 from rich.console import Console
 
+from cuckoo.demo.accounts import Accounts, Earned
 from cuckoo.demo.fairness import Outcome
 from cuckoo.demo.show import VISIBLE_TASKS, LiveShow, PlainShow
+from cuckoo.domain.amounts import CAI, Wei
+
+ACCOUNTS = Accounts(
+    vouchers={"wren": Wei(10 * CAI)},
+    paid_wei=Wei(10 * CAI),
+    fees_wei=Wei(1 * CAI),
+    earned=[
+        Earned(who="wren-owner", part="owns wren", pictures_wei=Wei(9 * CAI), stake_wei=Wei(CAI // 3)),
+        Earned(who="alice", part="voted for wren", pictures_wei=Wei(0), stake_wei=Wei(CAI // 6)),
+    ],
+)
 
 
 @pytest.fixture
@@ -26,6 +38,7 @@ def play(show, tasks):
             show.step(number, 8, 16)
         for number in range(1, tasks + 1):
             show.done(number)
+        show.earned(ACCOUNTS)
         show.table([("wren", Outcome(node_id=1, stake_wei=20_000 * 10**18, expected=4.8, done=3, least=0, most=12))])
 
 
@@ -36,6 +49,11 @@ def test_plain__a_line_a_draw_and_a_line_a_picture(screen):
     assert " 1/2  drawn  prompt 1 (wren, odds 10%, 16 steps)" in text
     assert " 2/2  done   prompt 2" in text
     assert "\x1b" not in text
+    lines = text.splitlines()
+    assert any(all(cell in line for cell in ("wren-owner", "owns wren", "9.0000", "0.3333")) for line in lines)
+    assert any(all(cell in line for cell in ("all", "9.0000", "0.4999")) for line in lines)
+    assert "cost 10 CAI" in text
+    assert "9 to the miners' owners" in text
     assert any(
         all(cell in line for cell in ("wren", "20,000", "100%", "4.8", "3", "0 to 12")) for line in text.splitlines()
     )

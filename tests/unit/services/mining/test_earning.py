@@ -107,9 +107,7 @@ async def test_cancelled__steps_were_done__booked_with_the_voucher(network, hold
             await network.until(lambda: mining._connections[coordinator_node].wait_s > 0)
         else:
             assert not mining._connections[coordinator_node].wait_s
-    assert [(one.kind, one.amount_wei, one.task_id) for one in entries] == [
-        ("cancelled", CAI // 4, assignment.task_id)
-    ]
+    assert [(one.kind, one.amount_wei, one.task_id) for one in entries] == [("cancelled", CAI // 4, assignment.task_id)]
     assert (await network.receipts.best_voucher(coordinator_node)).cumulative_wei == holds
 
 
