@@ -3,13 +3,11 @@
 from typing import Any
 
 from cuckoo.domain.identifiers import NodeId
+from cuckoo.storage.ledger import EARNED
 from cuckoo.storage.records import NewEntry, NewReceipt, StoredReceipt
 from cuckoo.storage.store import Store
 from cuckoo.storage.vouchers import StoredVoucher
 from cuckoo.storage.writer import Command, together
-
-EARNED = "earned"
-"""The ledger's account of what accepted results have earned, by coordinator."""
 
 
 class DurableReceipts:
@@ -55,6 +53,7 @@ class DurableReceipts:
                 at=receipt.signed_at,
                 task_id=receipt.task_id,
                 attempt=receipt.attempt,
+                model=receipt.model,
             )
             commands.append(self._ledger.append(earned))
         if voucher is not None:
