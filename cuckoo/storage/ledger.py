@@ -38,7 +38,8 @@ class Ledger:
         """Read through ``reader``."""
         self._reader = reader
 
-    def append(self, entry: NewEntry) -> Command[Entry]:
+    @staticmethod
+    def append(entry: NewEntry) -> Command[Entry]:
         """Append a row; the command returns it with its cumulative.
 
         Raises (from the command):
@@ -113,12 +114,15 @@ class Ledger:
 
     async def cumulatives(self, account: str) -> dict[NodeId, int]:
         """Read the sum of an account with each counterparty, in wei."""
-        rows = await self._reader.execute(
-            lambda connection: connection.execute(
-                "SELECT counterparty, cumulative_wei FROM ledger WHERE entry_id IN "
-                "(SELECT max(entry_id) FROM ledger WHERE account = ? GROUP BY counterparty)",
-                (account,),
-            ).fetchall()
+        return await self._reader.execute(lambda connection: self.sums(connection, account))
+
+    @staticmethod
+    def sums(connection: sqlite3.Connection, account: str) -> dict[NodeId, int]:
+        """Read the sum of an account with each counterparty, in wei, within a transaction."""
+        rows = connection.execute(
+            "SELECT counterparty, cumulative_wei FROM ledger WHERE entry_id IN "
+            "(SELECT max(entry_id) FROM ledger WHERE account = ? GROUP BY counterparty)",
+            (account,),
         )
         return {NodeId(counterparty): int(cumulative_wei) for counterparty, cumulative_wei in rows}
 
