@@ -47,7 +47,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How it stands with one counterparty. Amounts in wei.
 
     Attributes:
-        promised_wei: all that was ever earned and signed for: the ledger's at a coordinator, the best voucher's at a miner.
+        promised_wei: all that was ever signed for: by the ledger at a coordinator, by the best voucher at a miner.
         account: the chain's.
     """
 
@@ -108,8 +108,8 @@ async def _look(role: Role, books: Books, chain: AccountsOnChain) -> Outcome:
     first = chain.first_block if books.cursor is None else books.cursor.block + 1
     movements = await chain.movements(first, block) if block >= first else []
     sums: Sums = Counter()
-    for account, by_node in books.sums.items():
-        sums.update({(account, node): wei for node, wei in by_node.items()})
+    for name, by_node in books.sums.items():
+        sums.update({(name, node): wei for node, wei in by_node.items()})
     rows_of(role, movements, sums)
     nodes = sorted({node for _, node in sums} | set(books.vouchers))
     accounts: list[EscrowAccount] = []
@@ -190,15 +190,15 @@ def _of_miner(standing: Standing, sums: Sums, books: Books) -> Iterator[Differen
             right_wei=earned,
             meaning="this database is older than the voucher; the running miner takes over what is missing",
         )
-    if account.redeemed_wei > voucher:
+    if account.redeemed_wei > earned + unanswered:
         yield Difference(
             counterparty=node,
-            what="voucher",
+            what="earned",
             left="chain has paid",
             left_wei=account.redeemed_wei,
-            right="best voucher",
-            right_wei=voucher,
-            meaning="this database is older than the chain; the next voucher holds all of it",
+            right="ledger earned",
+            right_wei=earned,
+            meaning="this database is older than the chain; the running miner takes over what is missing",
         )
 
 
