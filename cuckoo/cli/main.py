@@ -23,6 +23,7 @@ TOPICS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "coordinator": ("cuckoo.cli.roles", "offer an image API, served by miners"),
         "staker": ("cuckoo.cli.roles", "watch over your stake and release what is due"),
         "run": ("cuckoo.cli.roles", "several roles in one process"),
+        "ledger": ("cuckoo.cli.ledger", "what was owed, earned and paid, checked against the chain"),
     },
     "Develop": {
         "devnet": ("cuckoo.cli.roles", "a local chain with the contracts deployed"),

@@ -5,7 +5,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from cuckoo.cli.earnings import earnings
 from cuckoo.cli.options import (
     Place,
     chain_options,
@@ -101,8 +103,9 @@ def coordinator(place: Place, grace_s: float | None, **rest: Any) -> None:
     _serve(place, {"coordinator": _coordinator(place, place.key, grace_s=grace_s, **flags)}, logging)
 
 
-@click.command(
-    epilog=examples("cuckoo miner --key rig", "cuckoo miner --key ./rig.json --device cuda:0 --device cuda:1")
+@click.group(
+    invoke_without_command=True,
+    epilog=examples("cuckoo miner --key rig", "cuckoo miner --key ./rig.json --device cuda:0 --device cuda:1"),
 )
 @MINER_OPTIONS
 @GRACE
@@ -115,8 +118,16 @@ def miner(place: Place, grace_s: float | None, **rest: Any) -> None:
 
     --key is the operator's key of an eligible miner. Coordinators are found on the chain.
     """
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand:
+        if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params):
+            raise click.UsageError(f"write options after {ctx.invoked_subcommand}, not before it")
+        return
     logging, flags = _split(rest)
     _serve(place, {"miner": _miner(place, place.key, grace_s=grace_s, **flags)}, logging)
+
+
+miner.add_command(earnings)
 
 
 @click.command(epilog=examples("cuckoo staker --key alice"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from cuckoo.chain.escrow import NodeEscrow
 from cuckoo.chain.transactions import Sender
 from cuckoo.client.http import check_origin
 from cuckoo.domain.amounts import parse_cai
@@ -21,6 +22,7 @@ from cuckoo.protocol.signing import Signer
 from cuckoo.roles.chain import Chain, require_node
 from cuckoo.runtime.service import Service
 from cuckoo.scheduler.state import SchedulerSettings, State
+from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.purse import CoordinatorEscrow, Purse
@@ -102,6 +104,13 @@ async def open_coordinator(
                 clock=clock,
                 start_period=dispatch.start_period,
             )
+            booking = Booking(
+                Role.COORDINATOR,
+                store,
+                NodeEscrow(chain.client, Role.COORDINATOR, node.node_id),
+                interval_s=settings.escrow_interval_s,
+                clock=clock,
+            )
             retention = Retention(store, days=settings.retention_days, draw_period_s=period_s, clock=clock)
             async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
                 log.info("coordinator serves", node=node.node_id, address=f"http://{settings.host}:{port}")
@@ -109,6 +118,7 @@ async def open_coordinator(
                     Service("dispatch", dispatch.run, dispatch.drain),
                     Service("seeds", seeds.run),
                     Service("purse", purse.run),
+                    Service("ledger", booking.run),
                     Service("retention", retention.run),
                     Service("store", store.writer.watch),
                 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from cuckoo.chain.escrow import EscrowContract
+from cuckoo.chain.escrow import EscrowContract, NodeEscrow
 from cuckoo.chain.transactions import Sender
 from cuckoo.client.coordinator import CoordinatorClient
 from cuckoo.domain.amounts import parse_cai
@@ -20,6 +20,7 @@ from cuckoo.protocol.eip712 import Domain
 from cuckoo.protocol.signing import Signer
 from cuckoo.roles.chain import Chain, require_node, why_not_eligible
 from cuckoo.runtime.service import Service
+from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
 from cuckoo.services.redeeming import MinerEscrow, Redeeming
 from cuckoo.services.retention import Retention
@@ -81,12 +82,20 @@ async def open_miner(
             interval_s=settings.redeem_interval_s,
             clock=chain.clock,
         )
+        booking = Booking(
+            Role.MINER,
+            store,
+            NodeEscrow(chain.client, Role.MINER, node.node_id),
+            interval_s=settings.redeem_interval_s,
+            clock=chain.clock,
+        )
         period_s = chain.network.parameters.draw_period
         retention = Retention(store, days=KEEP_DAYS, draw_period_s=period_s, clock=chain.clock)
         yield [
             Service("mining", mining.run, mining.drain),
             Service("workers", pool.watch),
             Service("redeeming", redeeming.run),
+            Service("ledger", booking.run),
             Service("retention", retention.run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),

@@ -22,6 +22,7 @@ from cuckoo.protocol.messages import SignedVoucher
 from cuckoo.protocol.receipts import Voucher
 from cuckoo.protocol.signing import Signer, recover
 from cuckoo.runtime.clock import Clock
+from cuckoo.storage.ledger import OWED
 from cuckoo.storage.records import Entry, NewEntry
 from cuckoo.storage.store import Store
 from cuckoo.storage.writer import Command
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 log = structlog.get_logger(__name__)
-
-OWED = "owed"
-"""The ledger's account of what miners have earned here, by miner; its sum is a voucher's cumulative."""
 
 
 class EscrowOnChain(Protocol):

@@ -7,15 +7,29 @@ is one indexed read, and any history can be checked against it row by row.
 # ruff: noqa: S608 - the SQL is put together from this package's own column lists, never from what anybody sent
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import Conflict
 from cuckoo.domain.identifiers import NodeId, TaskId
-from cuckoo.storage.records import Entry, NewEntry
+from cuckoo.storage.records import Cursor, Entry, NewEntry
 from cuckoo.storage.writer import Command, Reader
 
-_COLUMNS = "entry_id, at, account, kind, counterparty, amount_wei, cumulative_wei, task_id, attempt"
+OWED = "owed"
+"""A coordinator's: what miners have earned here, by miner; its sum is a voucher's cumulative."""
+EARNED = "earned"
+"""A miner's: what accepted results have earned, by coordinator."""
+REDEEMED = "redeemed"
+"""Of both: what the chain has paid."""
+ESCROW = "escrow"
+"""A coordinator's: what it holds ready on chain, by miner."""
+THAWING = "thawing"
+"""A coordinator's: the part of it that is announced to be withdrawn."""
+FEES = "fees"
+"""A miner's: what the chain keeps for its stakers and has not passed on."""
+
+_COLUMNS = "entry_id, at, account, kind, counterparty, amount_wei, cumulative_wei, task_id, attempt, reference, model"
 
 
 class Ledger:
@@ -25,11 +39,12 @@ class Ledger:
         """Read through ``reader``."""
         self._reader = reader
 
-    def append(self, entry: NewEntry) -> Command[Entry]:
+    @staticmethod
+    def append(entry: NewEntry) -> Command[Entry]:
         """Append a row; the command returns it with its cumulative.
 
         Raises (from the command):
-            Conflict: (account, kind, task, attempt) is booked already.
+            Conflict: (account, kind, task, attempt) or (account, kind, reference) is booked already.
         """
 
         def run(connection: sqlite3.Connection) -> Entry:
@@ -37,7 +52,7 @@ class Ledger:
             try:
                 entry_id = connection.execute(
                     "INSERT INTO ledger (at, account, kind, counterparty, amount_wei, cumulative_wei, task_id, "
-                    "attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "attempt, reference, model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         entry.at,
                         entry.account,
@@ -47,13 +62,13 @@ class Ledger:
                         str(cumulative_wei),
                         None if entry.task_id is None else bytes.fromhex(entry.task_id),
                         entry.attempt,
+                        entry.reference,
+                        entry.model,
                     ),
                 ).lastrowid
             except sqlite3.IntegrityError as error:
-                raise Conflict(
-                    f"book {entry.kind} of task {entry.task_id}, attempt {entry.attempt}, on {entry.account}: "
-                    "it is booked already"
-                ) from error
+                what = entry.reference or f"task {entry.task_id}, attempt {entry.attempt},"
+                raise Conflict(f"book {entry.kind} of {what} on {entry.account}: it is booked already") from error
             return Entry(
                 entry_id=entry_id or 0,
                 cumulative_wei=cumulative_wei,
@@ -64,9 +79,35 @@ class Ledger:
                 at=entry.at,
                 task_id=entry.task_id,
                 attempt=entry.attempt,
+                reference=entry.reference,
+                model=entry.model,
             )
 
         return run
+
+    def book(self, entries: Sequence[NewEntry], cursor: Cursor) -> Command[list[Entry]]:
+        """Append what happened on chain up to a block, and move the cursor there: both or nothing.
+
+        Raises (from the command):
+            Conflict: the cursor stands there already, or on another chain, or a row is booked.
+        """
+
+        def run(connection: sqlite3.Connection) -> list[Entry]:
+            before = read_cursor(connection)
+            if before is not None and (before.genesis != cursor.genesis or before.block >= cursor.block):
+                raise Conflict(f"book the chain up to block {cursor.block}: booked up to {before.block} already")
+            connection.execute(
+                "INSERT INTO ledger_cursor VALUES (1, ?, ?) "
+                "ON CONFLICT DO UPDATE SET genesis = excluded.genesis, block = excluded.block",
+                (cursor.genesis, cursor.block),
+            )
+            return [self.append(entry)(connection) for entry in entries]
+
+        return run
+
+    async def cursor(self) -> Cursor | None:
+        """Read up to which block the chain is booked; None before the first time."""
+        return await self._reader.execute(read_cursor)
 
     async def cumulative(self, account: str, counterparty: NodeId) -> int:
         """Read the sum of an account with one counterparty, in wei."""
@@ -85,12 +126,15 @@ class Ledger:
 
     async def cumulatives(self, account: str) -> dict[NodeId, int]:
         """Read the sum of an account with each counterparty, in wei."""
-        rows = await self._reader.execute(
-            lambda connection: connection.execute(
-                "SELECT counterparty, cumulative_wei FROM ledger WHERE entry_id IN "
-                "(SELECT max(entry_id) FROM ledger WHERE account = ? GROUP BY counterparty)",
-                (account,),
-            ).fetchall()
+        return await self._reader.execute(lambda connection: self.sums(connection, account))
+
+    @staticmethod
+    def sums(connection: sqlite3.Connection, account: str) -> dict[NodeId, int]:
+        """Read the sum of an account with each counterparty, in wei, within a transaction."""
+        rows = connection.execute(
+            "SELECT counterparty, cumulative_wei FROM ledger WHERE entry_id IN "
+            "(SELECT max(entry_id) FROM ledger WHERE account = ? GROUP BY counterparty)",
+            (account,),
         )
         return {NodeId(counterparty): int(cumulative_wei) for counterparty, cumulative_wei in rows}
 
@@ -119,6 +163,26 @@ class Ledger:
         )
         return [_entry(row) for row in rows]
 
+    async def newest(self, limit: int, *, since: float = 0.0) -> list[Entry]:
+        """Read the newest rows of all accounts, in the order in which they were booked.
+
+        Args:
+            limit: at most so many; negative for all.
+            since: only what happened from then on, unix seconds.
+        """
+        rows = await self._reader.execute(
+            lambda connection: connection.execute(
+                f"SELECT {_COLUMNS} FROM ledger WHERE at >= ? ORDER BY entry_id DESC LIMIT ?", (since, limit)
+            ).fetchall()
+        )
+        return [_entry(row) for row in reversed(rows)]
+
+
+def read_cursor(connection: sqlite3.Connection) -> Cursor | None:
+    """Read up to which block the chain is booked; None before the first time."""
+    row = connection.execute("SELECT genesis, block FROM ledger_cursor").fetchone()
+    return None if row is None else Cursor(genesis=row[0], block=row[1])
+
 
 def _cumulative(connection: sqlite3.Connection, account: str, counterparty: NodeId) -> int:
     row = connection.execute(
@@ -129,7 +193,7 @@ def _cumulative(connection: sqlite3.Connection, account: str, counterparty: Node
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    entry_id, at, account, kind, counterparty, amount_wei, cumulative_wei, task_id, attempt = row
+    entry_id, at, account, kind, counterparty, amount_wei, cumulative_wei, task_id, attempt, reference, model = row
     return Entry(
         entry_id=entry_id,
         at=at,
@@ -140,4 +204,6 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         cumulative_wei=int(cumulative_wei),
         task_id=None if task_id is None else TaskId(task_id.hex()),
         attempt=attempt,
+        reference=reference,
+        model=model,
     )

@@ -13,7 +13,7 @@ from cuckoo.storage.writer import Command, Reader
 
 _COLUMNS = (
     "assignment_hash, coordinator_node, task_id, attempt, sequence, receipt, signature, result_hash, signed_at, state, "
-    "reply, price_wei"
+    "reply, price_wei, model"
 )
 _SEEN = (
     "INSERT INTO seen_sequences VALUES (?, ?) ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence) "
@@ -42,7 +42,7 @@ class Receipts:
                 return earlier[0]
             result_hash = self._blobs.put(receipt.result)(connection)
             connection.execute(
-                f"INSERT INTO receipts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'signed', NULL, ?)",
+                f"INSERT INTO receipts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'signed', NULL, ?, ?)",
                 (
                     receipt.assignment_hash,
                     receipt.coordinator_node,
@@ -54,6 +54,7 @@ class Receipts:
                     result_hash,
                     receipt.signed_at,
                     str(receipt.price_wei),
+                    receipt.model,
                 ),
             )
             connection.execute(_SEEN, (receipt.coordinator_node, receipt.sequence)).fetchone()

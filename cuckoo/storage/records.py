@@ -219,6 +219,8 @@ class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
         amount_wei: signed; the account's cumulative with this counterparty rises by it.
         counterparty: the other node.
         task_id, attempt: what it is for; the same (account, kind, task, attempt) is booked once only.
+        reference: the log of the chain that it books; the same (account, kind, reference) is booked once only.
+        model: digest of the model that earned it, "" where it is not known.
     """
 
     account: str
@@ -228,6 +230,8 @@ class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     task_id: TaskId | None = None
     attempt: int | None = None
+    reference: str | None = None
+    model: str = ""
 
 
 class Entry(NewEntry, frozen=True, kw_only=True):
@@ -235,6 +239,13 @@ class Entry(NewEntry, frozen=True, kw_only=True):
 
     entry_id: int
     cumulative_wei: int
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to which block a ledger holds what happened on chain. ``genesis``: hash of block 0, hex."""
+
+    genesis: str
+    block: int
 
 
 class ReceiptState(StrEnum):
@@ -253,6 +264,7 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True):
         result: the upload (receipt and pictures) as it is sent, kept as a blob until the coordinator has answered.
         signed_at: unix seconds.
         price_wei: what the coordinator owes for it.
+        model: digest of the model that made it.
     """
 
     assignment_hash: bytes
@@ -265,6 +277,7 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True):
     result: bytes
     signed_at: float
     price_wei: Wei = Wei(0)
+    model: str = ""
 
 
 class StoredReceipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,3 +300,4 @@ class StoredReceipt(msgspec.Struct, frozen=True, kw_only=True):
     state: ReceiptState
     reply: bytes | None
     price_wei: Wei = Wei(0)
+    model: str = ""

@@ -258,6 +258,7 @@ class Attempt:
             result=encode_binary(upload),
             signed_at=self._clock.now(),
             price_wei=self.assignment.price,
+            model=self.assignment.parameters.model_digest,
         )
 
     async def give_back(self, kind: str, reason: str) -> None:

@@ -7,13 +7,11 @@ from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import Conflict
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.receipts import Assignment
+from cuckoo.storage.ledger import EARNED
 from cuckoo.storage.records import NewEntry, NewReceipt, StoredReceipt
 from cuckoo.storage.store import Store
 from cuckoo.storage.vouchers import StoredVoucher
 from cuckoo.storage.writer import Command, together
-
-EARNED = "earned"
-"""The ledger's account of what accepted results have earned, by coordinator."""
 
 
 class DurableReceipts:
@@ -59,6 +57,7 @@ class DurableReceipts:
                 at=receipt.signed_at,
                 task_id=receipt.task_id,
                 attempt=receipt.attempt,
+                model=receipt.model,
             )
             commands.append(self._ledger.append(earned))
         if voucher is not None:
@@ -78,6 +77,7 @@ class DurableReceipts:
             at=at,
             task_id=assignment.task_id,
             attempt=assignment.attempt,
+            model=assignment.parameters.model_digest,
         )
         commands: list[Command[Any]] = [self._ledger.append(earned)]
         if voucher is not None:
