@@ -13,6 +13,7 @@ from cuckoo.domain.identifiers import TaskId, task_id
 from cuckoo.domain.pricing import price_of, work_of
 from cuckoo.domain.task import TaskParameters, TaskStatus
 from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
+from cuckoo.protocol.png import with_receipt
 from cuckoo.protocol.receipts import Receipt
 from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.runtime.clock import Clock
@@ -174,7 +175,7 @@ class AppDesk:
         return events
 
     async def picture(self, wanted: TaskId, index: int) -> tuple[bytes, bytes]:
-        """Read a picture: (its blob hash, PNG file); raises NotFound."""
+        """Read a picture: (its blob hash, PNG file with the receipt inside); raises NotFound."""
         stored = await self._store.tasks.get(wanted)
         if not 0 <= index < len(stored.pictures):
             raise NotFound(
@@ -182,7 +183,7 @@ class AppDesk:
                 f"it has {len(stored.pictures)} pictures"
             )
         digest = stored.pictures[index]
-        return digest, await self._store.blobs.get(digest)
+        return digest, with_receipt(await self._store.blobs.get(digest), await self.receipt(wanted))
 
     async def receipt(self, wanted: TaskId) -> ReceiptView:
         """Read who made a task's pictures, and how; raises NotFound."""
