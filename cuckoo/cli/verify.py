@@ -26,11 +26,11 @@ MARKS = {"right": "✓", "wrong": "✗", "unchecked": "?"}
         "cuckoo verify picture.png --offline --json",
     )
 )
-@click.argument("picture", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("picture", type=click.Path(path_type=Path))
 @click.option(
     "--receipt",
     "receipt_file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="Receipt in a file of its own.  [default: the one inside the picture]",
 )
 @click.option("--offline", is_flag=True, help="Do not ask the chain whose keys signed.")
@@ -52,9 +52,9 @@ def verify(
     from cuckoo.protocol.png import receipt_in
     from cuckoo.services.verifying import State, verdict
 
-    content = picture.read_bytes()
+    content = _read(picture)
     try:
-        view = decode_json(receipt_file.read_bytes(), ReceiptView) if receipt_file else receipt_in(content)
+        view = decode_json(_read(receipt_file), ReceiptView) if receipt_file else receipt_in(content)
     except InvalidField as fault:
         raise ConfigError(f"verify {receipt_file or picture}: {fault}") from None
     checks = asyncio.run(_verify(place, view, content, offline=offline, rerun=rerun))
@@ -69,6 +69,13 @@ def verify(
             note("This picture is not what its receipt says.")
     if outcome is State.WRONG:
         raise click.exceptions.Exit(1)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"read {file}: {error.strerror}") from None
 
 
 async def _verify(place: Place, view: "ReceiptView", content: bytes, *, offline: bool, rerun: bool) -> "list[Check]":

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import pytest
 from eth_account import Account
+from PIL import Image
 
 from tests.support.processes import ENVIRONMENT, Process, free_port, until
 
