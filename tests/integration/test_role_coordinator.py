@@ -1,16 +1,18 @@
 """The coordinator role on a real chain: its stake is checked, its seeds come from blocks, closed periods replay."""
 
 import asyncio
+import functools
 import secrets
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from cuckoo.chain.contracts import StakingContract
 from cuckoo.client.app import AppClient
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.errors import ConfigError, NotFound
-from cuckoo.domain.identifiers import Role
+from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.node import Introduction
 from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.protocol.eip712 import Domain, Hasher
@@ -19,11 +21,12 @@ from cuckoo.protocol.signing import Signer, check_signed_by
 from cuckoo.roles.chain import open_chain
 from cuckoo.roles.coordinator import open_coordinator, origins_of
 from cuckoo.runtime.supervisor import supervise
-from cuckoo.scheduler.drawlog import first_head
+from cuckoo.scheduler.drawlog import DrawRow, ParkRow, decode_row, encode_row, first_head, next_head
 from cuckoo.scheduler.replay import replay
 from cuckoo.scheduler.seedchain import period_seed, verify_link
 from cuckoo.services.staking.registration import NewNode, Registration
 from cuckoo.services.staking.wallet import drip
+from cuckoo.services.verifying.draws import DrawsOnChain, check_draw, check_log
 from tests.support import coordinating
 from tests.support.processes import free_port
 
@@ -110,12 +113,52 @@ async def test_coordinator__on_a_chain__serves_and_its_closed_period_replays(cha
         assert draws.previous_head == first_head(draws.tip)
     replayed = replay(draws.rows, {draws.period: draws.seed}, draws.previous_head, draws.first_draw)
     assert replayed.head == draws.head
+    verifying = DrawsOnChain(chain.client)
+    checks = await check_log(draws, verifying)
+    assert {check.name: check.state for check in checks} == dict.fromkeys(
+        ("seed tip", "link", "seed", "draws", "weights"), "right"
+    )
+    assert check_draw(draws, assignment).state == "right"
+    for name, lie in lies(draws).items():
+        states = {check.name: check.state for check in await check_log(lie, verifying)}
+        assert states[name] == "wrong", (name, states)
+    other = msgspec.structs.replace(assignment, miner_node=NodeId(99))
+    assert check_draw(draws, other).state == "wrong"
+
     drawn = next(one for one in replayed.draws if one.row.index == assignment.draw_index)
     assert (drawn.head, drawn.block, drawn.row.node) == (
         assignment.draw_head,
         assignment.draw_block,
         assignment.miner_node,
     )
+
+
+def lies(draws):
+    """Return what a coordinator might show instead, by the check that has to find it."""
+    rows = [decode_row(row) for row in draws.rows]
+    heavier = [
+        encode_row(msgspec.structs.replace(row, weight_wei=10**30)) if isinstance(row, ParkRow) else data
+        for row, data in zip(rows, draws.rows, strict=True)
+    ]
+    stolen = [
+        encode_row(msgspec.structs.replace(row, node=NodeId(99))) if isinstance(row, DrawRow) else data
+        for row, data in zip(rows, draws.rows, strict=True)
+    ]
+    heavier = [
+        encode_row(msgspec.structs.replace(row, total_wei=10**30))
+        if isinstance(row := decode_row(data), DrawRow)
+        else data
+        for data in heavier
+    ]
+    return {
+        "seed tip": msgspec.structs.replace(draws, tip_block=draws.tip_block + 1),
+        "link": msgspec.structs.replace(draws, link=b"\x01" * 32),
+        "seed": msgspec.structs.replace(draws, block_hash=b"\x01" * 32),
+        "draws": msgspec.structs.replace(draws, rows=tuple(stolen)),
+        "weights": msgspec.structs.replace(
+            draws, rows=tuple(heavier), head=functools.reduce(next_head, heavier, draws.previous_head)
+        ),
+    }
 
 
 async def signed_in(miner, offer):

@@ -7,14 +7,8 @@ from msgspec.structs import replace
 
 from cuckoo.domain.identifiers import Role
 from cuckoo.protocol.eip712 import Domain
-from cuckoo.services.verifying import (
-    State,
-    check_assignment_hash,
-    check_pixels,
-    check_rerun,
-    check_signatures,
-    verdict,
-)
+from cuckoo.services.verifying.checks import State, verdict
+from cuckoo.services.verifying.pictures import check_assignment_hash, check_pixels, check_rerun, check_signatures
 from tests.support.coordinating import DOMAIN, PROFILE, node, png
 from tests.support.receipts import COORDINATOR_KEY, MINER_KEY, PICTURE, PIXELS, receipt_view
 

@@ -1,11 +1,8 @@
 """Checks a picture against the receipt that came with it: signatures, pixels, standing on chain, a run of its own."""
 
 import io
-from collections.abc import Sequence
-from enum import StrEnum
 from typing import Protocol
 
-import msgspec
 from PIL import Image, ImageChops, ImageStat
 
 from cuckoo.domain.amounts import format_cai
@@ -17,22 +14,7 @@ from cuckoo.protocol.eip712 import Domain
 from cuckoo.protocol.messages import ReceiptView
 from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.protocol.signing import recover
-
-
-class State(StrEnum):
-    """How a check ended. ``UNCHECKED``: it could not be made; says why."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
-    UNCHECKED = "unchecked"
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One check; ``detail`` is a sentence for people."""
-
-    name: str
-    state: State
-    detail: str
+from cuckoo.services.verifying.checks import Check, State
 
 
 class Registry(Protocol):
@@ -180,9 +162,3 @@ def difference(picture: bytes, other: bytes) -> tuple[float, int]:
         apart = ImageChops.difference(one.convert("RGB"), two.convert("RGB"))
     bands = ImageStat.Stat(apart)
     return sum(bands.mean) / len(bands.mean), max(int(high) for _, high in bands.extrema)
-
-
-def verdict(checks: Sequence[Check]) -> State:
-    """Sum up: wrong when anything is; unchecked when anything could not be checked; else right."""
-    states = {check.state for check in checks}
-    return next((state for state in (State.WRONG, State.UNCHECKED) if state in states), State.RIGHT)
