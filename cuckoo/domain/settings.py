@@ -14,7 +14,9 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator of a coordinator may set. Times in seconds, amounts in CAI.
 
     ``price``: of a megapixel-step; ``prices``: by model, where it differs. ``escrow``: held ready for each miner, where
-    anything has a price.
+    anything has a price. ``audits``: probability of a result to be made again by others before it is paid, 0..1;
+    ``audit_device``: have this machine do it, on "cpu", "cuda:N" or "mps"; "" has other miners do it;
+    ``audit_threads``: CPU threads for that, 0 for a share of the cores.
     """
 
     host: str = "127.0.0.1"
@@ -32,6 +34,9 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     prices: dict[str, str] = {}
     escrow: str = "10"
     escrow_interval_s: float = 5.0
+    audits: float = 0.02
+    audit_device: str = ""
+    audit_threads: int = 0
 
 
 class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):

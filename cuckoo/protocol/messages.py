@@ -147,9 +147,15 @@ class ResultUpload(Message, frozen=True, kw_only=True):
 
 
 class SubmitReply(Reply, frozen=True, kw_only=True):
-    """The result is durable. ``voucher`` is there when the task had a price."""
+    """The result is durable.
+
+    Attributes:
+        voucher: all that the miner has earned here; None when that is nothing.
+        audited: this result is being checked first: its price comes with the answer to a later repeat.
+    """
 
     voucher: SignedVoucher | None = None
+    audited: bool = False
 
 
 class Failure(Message, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """The coordinator role: an image API for apps, served by other people's GPUs."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -19,9 +19,11 @@ from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.inference.models import load_registry
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
+from cuckoo.roles.audits import DispatchWorkshop, open_audit_device
 from cuckoo.roles.chain import Chain, require_node
 from cuckoo.runtime.service import Service
 from cuckoo.scheduler.state import SchedulerSettings, State
+from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
@@ -55,7 +57,8 @@ async def open_coordinator(
     hasher, period_s = Hasher(Domain(network.chain_id, network.staking)), network.parameters.draw_period
     with listen(settings.host, settings.port) as listener:
         port: int = listener.getsockname()[1]
-        async with open_store(data_dir / network.name / f"coordinator-{node.node_id}", clock=clock.now) as store:
+        folder = data_dir / network.name / f"coordinator-{node.node_id}"
+        async with open_store(folder, clock=clock.now) as store, AsyncExitStack() as stack:
             sessions = Sessions(
                 node.node_id,
                 signer,
@@ -83,12 +86,19 @@ async def open_coordinator(
                 clock=clock,
             )
             await purse.open()
-            dispatch = Dispatch(
+            workshop = DispatchWorkshop(chain.registry)
+            device, device_services = await stack.enter_async_context(
+                open_audit_device(settings.audit_device, settings.audit_threads)
+            )
+            auditing = Auditing(store, workshop, purse, probability=settings.audits, device=device, clock=clock)
+            await auditing.open()
+            workshop.dispatch = dispatch = Dispatch(
                 State(limits),
                 store,
                 Coordinator(node.node_id, signer, hasher, period_s),
                 chain.registry,
                 purse,
+                auditing,
                 models=known_models(),
                 settings=settings,
                 clock=clock,
@@ -120,6 +130,8 @@ async def open_coordinator(
                     Service("purse", purse.run),
                     Service("ledger", booking.run),
                     Service("retention", retention.run),
+                    Service("audits", auditing.run),
+                    *device_services,
                     Service("store", store.writer.watch),
                 ]
 

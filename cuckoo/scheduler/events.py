@@ -50,6 +50,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
         steps: denoising steps.
         pictures: how many pictures.
         price_wei: what the coordinator pays for the attempt.
+        avoid: nodes that may not do it: their own work, or their owner's, is checked by it.
     """
 
     model: ModelDigest
@@ -57,6 +58,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     pictures: int = 1
     price_wei: Wei = Wei(0)
+    avoid: frozenset[NodeId] = frozenset()
 
     @property
     def work(self) -> int:
@@ -236,6 +238,12 @@ class AttemptFailed(Event, frozen=True, kw_only=True):
     node: NodeId
     kind: FailureKind
     reason: str
+
+
+class ResultDisproved(Event, frozen=True, kw_only=True):
+    """Others made a miner's result again, and it was wrong: nobody works for it until time has healed that."""
+
+    node: NodeId
 
 
 class Ticked(Event, frozen=True, kw_only=True):

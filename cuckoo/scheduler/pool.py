@@ -92,9 +92,13 @@ class Pool:
             return miners[node].free_escrow_wei
 
         found = self.active.misfits(task.demand, free_escrow)
+        for node in task.demand.avoid:
+            if node in self.active:
+                found[node] = Exclusion.PARTY
         tried = task.tried
         if tried:
             unfit = self.capable.misfits(task.demand, free_escrow)
+            unfit |= {node: Exclusion.PARTY for node in task.demand.avoid if node in self.capable}
             done = sum(node in self.capable and node not in unfit for node in tried)
             if len(self.capable) - len(unfit) > done:
                 for node in tried:

@@ -48,6 +48,7 @@ from cuckoo.scheduler.events import (
     MinerSignedOut,
     MinerUnparked,
     PeriodStarted,
+    ResultDisproved,
     ResultVerified,
     TaskAccepted,
     TaskCancelled,
@@ -291,6 +292,12 @@ def _attempt_failed(step: Step, event: AttemptFailed) -> None:
         step.fail(attempt, event.kind, event.reason)
 
 
+def _result_disproved(step: Step, event: ResultDisproved) -> None:
+    miner = step.state.miners.get(event.node)
+    if miner is not None:
+        step.set_health(miner, miner.health.disproved(step.now))
+
+
 # Time
 
 
@@ -354,5 +361,6 @@ _HANDLERS: dict[type[Event], Callable[[Step, Any], None]] = {
     AttemptProgressed: _attempt_progressed,
     ResultVerified: _result_verified,
     AttemptFailed: _attempt_failed,
+    ResultDisproved: _result_disproved,
     Ticked: _ticked,
 }

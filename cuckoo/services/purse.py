@@ -88,6 +88,7 @@ class Purse:
         self._interval_s = interval_s
         self._clock = clock
         self._owed: dict[NodeId, int] = {}
+        self._held: dict[NodeId, int] = {}
         self._accounts: dict[NodeId, EscrowAccount] = {}
         self._told_poor = False
         self.changed: Callable[[NodeId], None] = lambda _: None
@@ -101,7 +102,12 @@ class Purse:
     def free_wei(self, miner: NodeId) -> Wei:
         """Return what is held ready for a miner beyond what it has earned."""
         account = self._accounts.get(miner)
-        return account.free_wei(self._owed.get(miner, 0)) if account else Wei(0)
+        taken = self._owed.get(miner, 0) + self._held.get(miner, 0)
+        return account.free_wei(taken) if account else Wei(0)
+
+    def hold(self, miner: NodeId, amount_wei: int) -> None:
+        """Keep so much free for a miner, whose result is not paid before it is checked; less than 0 ends that."""
+        self._held[miner] = self._held.get(miner, 0) + amount_wei
 
     def owe(
         self, miner: NodeId, task_id: TaskId, attempt: int, kind: str, amount_wei: Wei, at: float

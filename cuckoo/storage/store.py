@@ -6,6 +6,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cuckoo.storage.audits import Audits
 from cuckoo.storage.blobs import Blobs
 from cuckoo.storage.drawlog import DrawLog
 from cuckoo.storage.ledger import Ledger
@@ -18,7 +19,7 @@ from cuckoo.storage.writer import Reader, Writer
 
 @dataclass(frozen=True)
 class Store:
-    """What a role keeps: a coordinator uses tasks, draws, marks and ledger; a miner receipts, vouchers and ledger."""
+    """What a role keeps: a coordinator tasks, audits, draws, marks, ledger; a miner receipts, vouchers, ledger."""
 
     writer: Writer
     reader: Reader
@@ -29,6 +30,7 @@ class Store:
     ledger: Ledger
     receipts: Receipts
     vouchers: Vouchers
+    audits: Audits
 
 
 @asynccontextmanager
@@ -58,4 +60,5 @@ async def open_store(directory: Path, *, clock: Callable[[], float] = time.time)
                 ledger=Ledger(reader),
                 receipts=Receipts(reader, blobs),
                 vouchers=Vouchers(reader),
+                audits=Audits(reader),
             )

@@ -29,9 +29,11 @@ from cuckoo.protocol.messages import (
 )
 from cuckoo.protocol.receipts import Receipt, pixel_hash
 from cuckoo.protocol.signing import Signer, check_signed_by
+from cuckoo.roles.audits import DispatchWorkshop
 from cuckoo.runtime.clock import SystemClock
 from cuckoo.scheduler.events import PeriodStarted
 from cuckoo.scheduler.state import SchedulerSettings, State
+from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.purse import Purse
@@ -108,6 +110,9 @@ class Registry:
     def node(self, node_id):
         return self.rows.get(node_id)
 
+    def miners(self):
+        return self.nodes(Role.MINER)
+
     def nodes(self, role):
         return [row for _, row in sorted(self.rows.items()) if row.role is role]
 
@@ -155,6 +160,16 @@ class Escrow:
         return signer in self.operators
 
 
+class NoAudits:
+    """Nothing is checked."""
+
+    def chosen(self, miner, receipt, health):
+        return False
+
+    def opened(self):
+        raise AssertionError("nothing is checked here")
+
+
 class Running:
     """A coordinator that serves."""
 
@@ -191,7 +206,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, clock=None, escrow=None, rates=FREE):
+async def running(
+    folder, *, registry=None, settings=SETTINGS, with_seed=True, clock=None, escrow=None, rates=FREE, audits=None
+):
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
     clock = clock or ShiftedClock()
@@ -211,12 +228,17 @@ async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, c
                 clock=clock,
             )
             await purse.open()
-            dispatch = Dispatch(
+            workshop = DispatchWorkshop(registry)
+            auditing = Auditing(store, workshop, purse, device=None, clock=clock, **audits) if audits else NoAudits()
+            if audits:
+                await auditing.open()
+            workshop.dispatch = dispatch = Dispatch(
                 State(LIMITS),
                 store,
                 Coordinator(COORDINATOR, COORDINATOR_KEY, HASHER, 10),
                 registry,
                 purse,
+                auditing,
                 models=[MODEL],
                 settings=settings,
                 clock=clock,
@@ -227,7 +249,7 @@ async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, c
             seeds = Seeds(COORDINATOR, NoChain(), store, period_s=10, clock=clock, start_period=dispatch.start_period)
             async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
-                coordinator.purse = purse
+                coordinator.purse, coordinator.auditing = purse, auditing
                 if with_seed:
                     await coordinator.start_period()
                 yield coordinator

@@ -2,14 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection
 from functools import partial
 
 import msgspec
 import structlog
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded
-from cuckoo.domain.identifiers import TaskId, task_id
+from cuckoo.domain.identifiers import NodeId, TaskId, task_id
 from cuckoo.domain.pricing import price_of, work_of
 from cuckoo.domain.task import TaskParameters, TaskStatus
 from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
@@ -25,6 +27,7 @@ from cuckoo.services.dispatch.live import LiveTask, assignment_of, queued_event,
 from cuckoo.services.dispatch.requests import parameters_of
 from cuckoo.storage.records import AttemptState, Inserted, NewTask
 from cuckoo.storage.store import Store
+from cuckoo.storage.writer import Command
 
 log = structlog.get_logger(__name__)
 
@@ -103,10 +106,49 @@ class AppDesk:
             idempotency_key=idempotency_key,
             owner_key=owner_key,
         )
-        self._accepting += 1
-        inserted = self._engine.submit(self._store.tasks.insert(new), partial(self._accepted, new.task_id, parameters))
-        inserted_task: Inserted = await asyncio.shield(inserted)
+        inserted_task = await self._insert(new, parameters, self._store.tasks.insert(new))
         return await self.get(inserted_task.task.task_id), inserted_task.created
+
+    async def make_again(
+        self,
+        parameters: TaskParameters,
+        price_wei: Wei,
+        avoid: Collection[NodeId],
+        note: Callable[[TaskId], Command[None]],
+    ) -> TaskId:
+        """Take in a task that makes somebody's result again; to miners it looks like any other.
+
+        Args:
+            parameters: of the result; the salt is drawn anew.
+            price_wei: what it pays.
+            avoid: nodes that may not do it.
+            note: what is written in the same commit, given its id.
+
+        Returns:
+            Its id, durable.
+        """
+        salted = msgspec.structs.replace(parameters, salt=self._random_bytes(len(parameters.salt)))
+        new = NewTask(
+            task_id=task_id(self._random_bytes(16)),
+            parameters=encode_binary(salted),
+            created_at=self._clock.now(),
+            price_wei=price_wei,
+            avoid=tuple(sorted(avoid)),
+        )
+        insert, noted = self._store.tasks.insert(new), note(new.task_id)
+
+        def both(connection: sqlite3.Connection) -> Inserted:
+            inserted = insert(connection)
+            noted(connection)
+            return inserted
+
+        await self._insert(new, salted, both)
+        return new.task_id
+
+    async def _insert(self, new: NewTask, parameters: TaskParameters, insert: Command[Inserted]) -> Inserted:
+        self._accepting += 1
+        inserted = self._engine.submit(insert, partial(self._accepted, new.task_id, parameters))
+        return await asyncio.shield(inserted)
 
     def _accepted(self, new_id: TaskId, parameters: TaskParameters, inserted: asyncio.Future[Inserted]) -> None:
         """Queue a task once it is on disk, whether its app still waits for the answer or not."""
@@ -120,6 +162,7 @@ class AppDesk:
             created_at=stored.created_at,
             ready_at=stored.created_at,
             price_wei=stored.price_wei,
+            avoid=frozenset(stored.avoid),
         )
         self._engine.tasks.add(task)
         self._metrics.tasks_accepted.inc()

@@ -43,8 +43,9 @@ from cuckoo.services.dispatch.assignments import Coordinator, sign_assignment
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, LiveTasks, sentence, stored_reason
 from cuckoo.services.dispatch.logbuffer import LogBuffer
 from cuckoo.services.dispatch.parking import Parking, Waiter
-from cuckoo.services.dispatch.seams import Purse
+from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.services.dispatch.watch import Watchers
+from cuckoo.storage.audits import NewAudit
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
 from cuckoo.storage.writer import Command, together
@@ -87,6 +88,7 @@ class Engine:
         *,
         tasks: LiveTasks,
         purse: Purse,
+        audits: Audits,
         end_session: Callable[[NodeId], None],
         metrics: CoordinatorMetrics,
     ) -> None:
@@ -98,6 +100,7 @@ class Engine:
             coordinator: who signs assignments.
             tasks: the open ones, kept up to date here.
             purse: owes miners what their results earn.
+            audits: chooses the results that are checked before.
             end_session: closes a silent miner's session.
             metrics: counters.
         """
@@ -108,6 +111,7 @@ class Engine:
         self._store = store
         self.coordinator = coordinator
         self._purse = purse
+        self._audits = audits
         self._end_session = end_session
         self._metrics = metrics
         self._rows = LogBuffer(store.draws)
@@ -333,7 +337,21 @@ class Engine:
                 at=todo.now,
             )
         )
-        self._owe(decision, "result", self._task(decision).price_wei, todo)
+        task = self._task(decision)
+        price_wei, health = task.price_wei, self.state.miners[decision.node].health.now(todo.now)
+        if not task.avoid and self._audits.chosen(decision.node, todo.completion.receipt, health):
+            audit = NewAudit(
+                task_id=decision.task_id,
+                attempt=decision.attempt,
+                miner_node=decision.node,
+                price_wei=price_wei,
+                opened_at=todo.now,
+            )
+            self._purse.hold(decision.node, price_wei)
+            todo.commands.append(self._store.audits.add(audit))
+            todo.effects.append(self._audits.opened)
+        else:
+            self._owe(decision, "result", price_wei, todo)
         todo.effects.append(partial(self._completed, decision, todo.now))
 
     def _completed(self, decision: CompleteTask, now: float) -> None:

@@ -88,6 +88,7 @@ class LiveTask:
     created_at: float
     ready_at: float
     price_wei: Wei = _FREE
+    avoid: frozenset[NodeId] = frozenset()
     status: TaskStatus = TaskStatus.QUEUED
     finished_at: float | None = None
     step: int = 0
@@ -110,6 +111,7 @@ class LiveTask:
             steps=parameters.steps,
             pictures=parameters.pictures,
             price_wei=self.price_wei,
+            avoid=self.avoid,
         )
 
     def find(self, attempt: int) -> LiveAttempt | None:
@@ -159,6 +161,7 @@ def task_of(stored: StoredTask) -> LiveTask:
         created_at=stored.created_at,
         ready_at=stored.created_at,
         price_wei=stored.price_wei,
+        avoid=frozenset(stored.avoid),
         status=stored.status,
         finished_at=stored.ended_at,
         attempts=[_attempt_of(attempt) for attempt in stored.attempts],

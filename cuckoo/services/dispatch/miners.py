@@ -54,6 +54,7 @@ from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Completion, Engine
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, sentence
 from cuckoo.services.dispatch.pictures import check_pictures, check_preview
 from cuckoo.services.dispatch.seams import Purse
+from cuckoo.storage.audits import AuditState
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
 
@@ -326,7 +327,7 @@ class MinerDesk:
         decisions = self._engine.apply(verified, completion)
         if any(isinstance(decision, CompleteTask) for decision in decisions):
             await self._engine.settled()
-            return await self._accepted(node)
+            return await self._accepted(node, task_id, number)
         return await self._stored_reply(node, task_id, number, upload)
 
     async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> None:
@@ -360,12 +361,16 @@ class MinerDesk:
             raise NotFound(f"take a result: attempt {number} of task {task_id} was not given to miner {node}")
         signed = (encode_binary(upload.receipt), upload.signature)
         if attempt.state is AttemptState.DONE and (attempt.receipt, attempt.receipt_signature) == signed:
-            return await self._accepted(node)
+            return await self._accepted(node, task_id, number)
         why = f": {sentence(*read_reason(attempt.reason))}" if attempt.reason else ""
         raise Conflict(f"take a result: attempt {number} of task {task_id} is {attempt.state.value}{why}")
 
-    async def _accepted(self, node: NodeId) -> SubmitReply:
-        return SubmitReply(voucher=await self._purse.voucher(node))
+    async def _accepted(self, node: NodeId, task_id: TaskId, number: int) -> SubmitReply:
+        audit = await self._store.audits.of_attempt(task_id, number)
+        if audit is not None and audit.state is AuditState.FAILED:
+            raise Conflict(f"pay for a result: others made it again, and it is wrong: {audit.detail}")
+        waits = audit is not None and audit.state is AuditState.OPEN
+        return SubmitReply(voucher=await self._purse.voucher(node), audited=waits)
 
     async def failure(self, node: NodeId, task_id: TaskId, number: int, failure: Failure) -> None:
         """Note that a miner could not finish an attempt; without effect when it is not expected any more."""

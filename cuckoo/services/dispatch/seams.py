@@ -23,6 +23,9 @@ class Purse(Protocol):
     ) -> Command[Entry]:
         """Owe a miner for an attempt, as part of the commit that ends it."""
 
+    def hold(self, miner: NodeId, amount_wei: int) -> None:
+        """Keep so much free for a miner, whose result is not paid before it is checked; less than 0 ends that."""
+
     async def earned_wei(self, miner: NodeId, task_id: TaskId, attempt: int) -> Wei:
         """Read what an attempt of a miner has earned."""
 
@@ -31,3 +34,13 @@ class Purse(Protocol):
 
     async def admit(self, miner: NodeId, shown: SignedVoucher | None) -> None:
         """Take in what chain and miner know at a sign-in; raises TransientError or PeerFault."""
+
+
+class Audits(Protocol):
+    """Which results are made again by somebody else before they are paid."""
+
+    def chosen(self, miner: NodeId, receipt: bytes, health: float) -> bool:
+        """Tell whether a result is to be checked; decided when its receipt is in, so that nobody can foresee it."""
+
+    def opened(self) -> None:
+        """Take note that a result waits to be checked, and that this is on disk."""

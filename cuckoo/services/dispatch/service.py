@@ -13,7 +13,7 @@ from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.domain.task import TaskStatus
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import CoordinatorMetrics
-from cuckoo.scheduler.events import AttemptRestored, PeriodStarted, TaskRestored, Ticked
+from cuckoo.scheduler.events import AttemptRestored, PeriodStarted, ResultDisproved, TaskRestored, Ticked
 from cuckoo.scheduler.state import State
 from cuckoo.services.dispatch.apps import AppDesk
 from cuckoo.services.dispatch.assignments import Coordinator
@@ -22,7 +22,7 @@ from cuckoo.services.dispatch.engine import Engine
 from cuckoo.services.dispatch.live import LiveTasks, queued_event, read_reason, task_of
 from cuckoo.services.dispatch.miners import MinerDesk
 from cuckoo.services.dispatch.overview import Overview, Registry
-from cuckoo.services.dispatch.seams import Purse
+from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
 
@@ -51,6 +51,7 @@ class Dispatch:
         coordinator: Coordinator,
         registry: Registry,
         purse: Purse,
+        audits: Audits,
         *,
         models: Iterable[ModelInfo],
         settings: CoordinatorSettings,
@@ -65,6 +66,7 @@ class Dispatch:
             coordinator: who signs assignments.
             registry: the miners' weights and keys.
             purse: what miners have earned, and what backs it.
+            audits: which results are checked before they are paid.
             models: those that this installation knows; the first is the default.
             settings: limits that the operator set.
             clock: time.
@@ -78,7 +80,14 @@ class Dispatch:
         self.metrics = metrics = CoordinatorMetrics()
         self.catalogue = Catalogue(models, purse.rates)
         self.engine = Engine(
-            state, store, coordinator, tasks=LiveTasks(), purse=purse, end_session=end, metrics=metrics
+            state,
+            store,
+            coordinator,
+            tasks=LiveTasks(),
+            purse=purse,
+            audits=audits,
+            end_session=end,
+            metrics=metrics,
         )
         self.apps = AppDesk(
             self.engine,
@@ -201,6 +210,10 @@ class Dispatch:
                 self._written_odds[node] = (share.expected, share.variance)
         if news:
             self.engine.submit(self._store.tasks.add_expected(news), _log_error)
+
+    def disproved(self, node: NodeId) -> None:
+        """Leave a miner out of draws whose result others found wrong, until time has healed that."""
+        self.engine.apply(ResultDisproved(now=self._clock.now(), node=node))
 
     def start_period(self, event: PeriodStarted) -> None:
         """Draw with a new seed from now on."""
