@@ -61,10 +61,7 @@ def read(words, *, whole=True):
     """Let click read a command line without running it; raises UsageError. Not ``whole``: arguments may be missing."""
     command, rest = cli, words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-        found = command.get_command(click.Context(command), rest[0])
-        if found is None:
-            raise click.UsageError(f"there is no command {shlex.join(words)}")
-        command, rest = found, rest[1:]
+        _, command, rest = command.resolve_command(click.Context(command), rest)
     try:
         command.make_context(shlex.join(words), [*rest])
     except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError):  # --help, or a group that is only named
