@@ -283,6 +283,7 @@ class World:
             for coordinator in self.coordinators:
                 await self.sign_in(coordinator, miner)
         for coordinator in self.coordinators:
+            await coordinator.purse.refresh()
             while any(2 * coordinator.purse.free_wei(miner.node) < TARGET for miner in self.miners):
                 await coordinator.purse.refresh()
         self.chain.pass_time(1, blocks=4)
