@@ -90,11 +90,12 @@ class SignInProof(Message, frozen=True, kw_only=True):
 
 
 class Session(Reply, frozen=True, kw_only=True):
-    """A signed-in session."""
+    """A signed-in session. ``voucher``: over all that this miner has earned here, where that is anything."""
 
     token: str
     expires_at: int
     open_tasks: int
+    voucher: SignedVoucher | None = None
 
 
 # Work

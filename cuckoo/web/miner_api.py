@@ -76,10 +76,13 @@ class MinerApi:
     async def open_session(self, _: web.Request, body: SignInProof) -> Session:
         """The miner's half; from here on it takes part."""
         session = await self._sessions.open(body)
-        await self._miners.admit(session.node.node_id, body.voucher)
+        voucher = await self._miners.admit(session.node.node_id, body.voucher)
         self._miners.sign_in(session.node, slots=body.slots, offers=body.models, last_sequence=session.last_sequence)
         return Session(
-            token=session.token, expires_at=session.expires_at, open_tasks=self._dispatch.engine.tasks.queued
+            token=session.token,
+            expires_at=session.expires_at,
+            open_tasks=self._dispatch.engine.tasks.queued,
+            voucher=voucher,
         )
 
     async def sign_out(self, request: web.Request, _: Any) -> Accepted:

@@ -177,6 +177,7 @@ class Coordinator:
         self.requests, self.proofs, self.polls, self.steps, self.uploads, self.failures = [], [], [], [], [], []
         self.progress_reply = ProgressReply(cancelled=False)
         self.submit_errors = []
+        self.sign_in_voucher = None
         self.vouchers = []
         self.signed_out = 0
         self.parked = 0
@@ -278,7 +279,12 @@ class Coordinator:
         self.proofs.append(proof)
         token = f"token {len(self.proofs)}"
         self.tokens.add(token)
-        return Session(token=token, expires_at=int(self.clock.now()) + self.session_s, open_tasks=self.open_tasks)
+        return Session(
+            token=token,
+            expires_at=int(self.clock.now()) + self.session_s,
+            open_tasks=self.open_tasks,
+            voucher=self.sign_in_voucher,
+        )
 
     async def sign_out(self, token):
         self._check(token)

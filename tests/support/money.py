@@ -65,7 +65,6 @@ class Party:
         self.signer = Signer(node.to_bytes(32, "big"))
         self.fuse = Fuse()
         self.backup = None
-        self.restored = False
 
     async def open(self):
         self.opened = open_store(self.folder, clock=self.world.clock.now)
@@ -118,7 +117,6 @@ class Party:
             old.unlink()
         shutil.copy(self.backup[0], self.folder / DATABASE_NAME)
         self.world.recall(self, self.backup[1])
-        self.restored = True
         await self.open()
 
 
@@ -165,8 +163,13 @@ class World:
         await coordinator.purse.admit(miner.node, shown(voucher, miner.me))
         pair = coordinator.node, miner.node
         redeemed = self.chain.account(*pair).redeemed_wei
-        self.owed[pair] = max(self.owed[pair], self.vouchers[pair[::-1]], redeemed)
+        back = pair[::-1]
+        self.owed[pair] = max(self.owed[pair], self.vouchers[back], redeemed)
         coordinator.signed_in.add(miner.node)
+        if (signed := await coordinator.purse.voucher(miner.node)) is not None:
+            await miner.receipts.keep(self.checked(coordinator, miner, signed))
+            self.vouchers[back] = max(self.vouchers[back], signed.voucher.cumulative)
+            assert self.vouchers[back] == self.owed[pair]
 
     async def work(self, coordinator, miner, price):
         """Assign a task, sign its result and deliver it."""
@@ -226,9 +229,7 @@ class World:
         signed = await coordinator.purse.voucher(miner.node)
         assert signed.voucher.cumulative == self.owed[pair]
         miner.fuse.burn("answer lost")
-        voucher = check_voucher(
-            signed, Coordinator(coordinator.node, coordinator.signer.address, "", Wei(0)), miner.me, self.clock.now()
-        )
+        voucher = self.checked(coordinator, miner, signed)
         earned, holds = await miner.receipts.earn(stored, reply=b"accepted", voucher=voucher)
         back = pair[::-1]
         self.earned[back] += stored.price_wei
@@ -236,6 +237,10 @@ class World:
         assert (earned, holds) == (self.earned[back], self.vouchers[back])
         assert holds >= earned, "a miner must never take an honest coordinator for a cheat"
         miner.fuse.burn("earned")
+
+    def checked(self, coordinator, miner, signed):
+        whose = Coordinator(coordinator.node, coordinator.signer.address, "", Wei(0))
+        return check_voucher(signed, whose, miner.me, self.clock.now())
 
     async def deliver_again(self, miner):
         for stored in await miner.receipts.unsettled():
@@ -300,5 +305,4 @@ class World:
                 assert await miner.store.ledger.cumulative(EARNED, coordinator.node) == self.earned[back]
                 best = await miner.receipts.best_voucher(coordinator.node)
                 assert (best.cumulative_wei if best else 0) == self.vouchers[back]
-                if not any(party.restored for party in (coordinator, miner)):
-                    assert self.owed[pair] == self.earned[back] == self.vouchers[back]
+                assert self.owed[pair] == self.earned[back] == self.vouchers[back], "restored or not"

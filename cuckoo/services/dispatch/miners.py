@@ -125,8 +125,8 @@ class MinerDesk:
 
     # Sessions.
 
-    async def admit(self, node: NodeId, voucher: SignedVoucher | None) -> None:
-        """Settle with a miner what it has earned so far, before it takes part.
+    async def admit(self, node: NodeId, voucher: SignedVoucher | None) -> SignedVoucher | None:
+        """Settle with a miner what it has earned so far, before it takes part; returns the voucher over it.
 
         Raises:
             SignatureInvalid: the voucher that it shows is not ours.
@@ -136,6 +136,7 @@ class MinerDesk:
             await self._purse.admit(node, voucher)
         except TransientError as error:
             raise Unavailable(f"sign in miner {node}: {error}", RETRY_AFTER_S) from error
+        return await self._purse.voucher(node)
 
     def escrow_changed(self, node: NodeId) -> None:
         """Tell the scheduler what is held ready for a miner now."""

@@ -176,6 +176,9 @@ class Connection:
                     voucher=shown(await self._receipts.best_voucher(node), self._miner),
                 )
             )
+            if session.voucher is not None:
+                now = self._clock.now()
+                await self._receipts.keep(check_voucher(session.voucher, self.coordinator, self._miner, now))
         except TransientError as error:
             self._failed(error)
             raise

@@ -62,6 +62,10 @@ class DurableReceipts:
         best = await self._vouchers.best(coordinator)
         return await self._ledger.cumulative(EARNED, coordinator), best.cumulative_wei if best else 0
 
+    async def keep(self, voucher: StoredVoucher) -> None:
+        """Keep a voucher, where it is better than what is kept."""
+        await self._writer.execute(self._vouchers.keep(voucher))
+
     async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:
         """Read the best voucher of a coordinator."""
         return await self._vouchers.best(coordinator_node)

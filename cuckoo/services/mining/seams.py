@@ -99,6 +99,9 @@ class ReceiptStore(Protocol):
             All that this coordinator's accepted results have earned, and what the best voucher holds, in wei.
         """
 
+    async def keep(self, voucher: StoredVoucher) -> None:
+        """Keep a voucher, where it is better than what is kept."""
+
     async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:
         """Read the best voucher of a coordinator."""
 

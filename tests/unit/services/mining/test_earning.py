@@ -81,3 +81,19 @@ async def test_assignment__chain_does_not_answer__given_back(network):
         network.coordinator.assign(price=CAI)
         await network.until(lambda: network.coordinator.failures)
     assert "can not be read" in network.coordinator.failures[0][1].reason
+
+
+async def test_sign_in__miner_restored_from_a_backup__its_voucher_comes_back(network):
+    lost = network.coordinator.sign_in_voucher = _voucher(network.coordinator, 5 * CAI)
+    async with network.running():
+        await network.until(network.polled(2))
+    best = await network.receipts.best_voucher(network.coordinator.node_id)
+    assert (best.cumulative_wei, best.signature) == (5 * CAI, lost.signature)
+
+
+async def test_sign_in__voucher_forged__the_coordinator_is_left_alone(network):
+    network.coordinator.sign_in_voucher = _voucher(network.coordinator, CAI, signer=Signer(b"\x99" * 32))
+    async with network.running() as mining:
+        await network.until(lambda: mining.chosen and network.coordinator.proofs)
+        await network.until(lambda: mining._connections[network.coordinator.node_id].wait_s > 0)
+    assert await network.receipts.best_voucher(network.coordinator.node_id) is None
