@@ -180,7 +180,7 @@ class Connection:
                 )
             )
             if session.voucher is not None:
-                await self._receipts.keep_voucher(self._checked(session.voucher))
+                await self._receipts.keep(self._checked(session.voucher))
         except TransientError as error:
             self._failed(error)
             raise

@@ -90,8 +90,8 @@ class DurableReceipts:
         best = await self._vouchers.best(coordinator)
         return await self._ledger.cumulative(EARNED, coordinator), best.cumulative_wei if best else 0
 
-    async def keep_voucher(self, voucher: StoredVoucher) -> None:
-        """Store a voucher, unless there is a better one."""
+    async def keep(self, voucher: StoredVoucher) -> None:
+        """Keep a voucher, where it is better than what is kept."""
         await self._writer.execute(self._vouchers.keep(voucher))
 
     async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:

@@ -109,8 +109,8 @@ class ReceiptStore(Protocol):
             As ``earn``.
         """
 
-    async def keep_voucher(self, voucher: StoredVoucher) -> None:
-        """Store a voucher, unless there is a better one."""
+    async def keep(self, voucher: StoredVoucher) -> None:
+        """Keep a voucher, where it is better than what is kept."""
 
     async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:
         """Read the best voucher of a coordinator."""
