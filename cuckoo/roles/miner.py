@@ -10,7 +10,7 @@ import structlog
 from cuckoo.chain.escrow import EscrowContract
 from cuckoo.chain.transactions import Sender
 from cuckoo.client.coordinator import CoordinatorClient
-from cuckoo.domain.amounts import parse_cai
+from cuckoo.domain.amounts import Wei, parse_cai, parse_gwei
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.settings import MinerSettings
@@ -21,7 +21,7 @@ from cuckoo.protocol.signing import Signer
 from cuckoo.roles.chain import Chain, require_node, why_not_eligible
 from cuckoo.runtime.service import Service
 from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
-from cuckoo.services.redeeming import MinerEscrow, Redeeming
+from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
 from cuckoo.services.retention import Retention
 from cuckoo.storage.store import open_store
 
@@ -72,19 +72,31 @@ async def open_miner(
                 progress_s=settings.progress_s,
                 preview_every=settings.preview_every,
                 min_rate_wei=parse_cai(settings.min_price),
+                max_unredeemed_wei=parse_cai(settings.max_unredeemed),
+                account_holds_s=chain.network.rules.escrow_thaw / 2,
             ),
         )
         redeeming = Redeeming(
             store.vouchers,
             MinerEscrow(chain.client, Sender(chain.client, private_key), node.node_id),
-            at_wei=parse_cai(settings.redeem_at),
+            RedeemRules(
+                at_wei=parse_cai(settings.redeem_at),
+                max_gas_price_wei=parse_gwei(settings.redeem_max_gas_gwei),
+                capped=mining.backing.capped,
+            ),
             interval_s=settings.redeem_interval_s,
             clock=chain.clock,
         )
+
+        async def drain() -> None:
+            await mining.drain()
+            if settings.redeem_on_exit:
+                await redeeming.look(at_wei=Wei(1))
+
         period_s = chain.network.parameters.draw_period
         retention = Retention(store, days=KEEP_DAYS, draw_period_s=period_s, clock=chain.clock)
         yield [
-            Service("mining", mining.run, mining.drain),
+            Service("mining", mining.run, drain),
             Service("workers", pool.watch),
             Service("redeeming", redeeming.run),
             Service("retention", retention.run),
