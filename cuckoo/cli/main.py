@@ -23,6 +23,7 @@ TOPICS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "coordinator": ("cuckoo.cli.roles", "offer an image API, served by miners"),
         "staker": ("cuckoo.cli.roles", "watch over your stake and release what is due"),
         "run": ("cuckoo.cli.roles", "several roles in one process"),
+        "status": ("cuckoo.cli.status", "what the roles here do, earn and owe, and what is wrong"),
     },
     "Develop": {
         "devnet": ("cuckoo.cli.roles", "a local chain with the contracts deployed"),

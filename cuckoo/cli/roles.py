@@ -199,7 +199,7 @@ def _staker(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:
 
     settings = place.settings(StakerSettings, "staker", **flags)
     private_key = _key(place, key, "the staker")
-    return lambda chain: open_staker(chain, private_key, settings), 0.0
+    return lambda chain: open_staker(chain, private_key, place.data_dir, settings), 0.0
 
 
 _OPENERS = {"coordinator": _coordinator, "miner": _miner, "staker": _staker}

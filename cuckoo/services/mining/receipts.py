@@ -3,6 +3,7 @@
 from typing import Any
 
 from cuckoo.domain.identifiers import NodeId
+from cuckoo.runtime.metrics import DAY_S, Today
 from cuckoo.storage.records import NewEntry, NewReceipt, StoredReceipt
 from cuckoo.storage.store import Store
 from cuckoo.storage.vouchers import StoredVoucher
@@ -13,7 +14,11 @@ EARNED = "earned"
 
 
 class DurableReceipts:
-    """A data directory's receipts behind :class:`cuckoo.services.mining.seams.ReceiptStore`."""
+    """A data directory's receipts behind :class:`cuckoo.services.mining.seams.ReceiptStore`.
+
+    Attributes:
+        today: counts results that were accepted, by the day they were signed.
+    """
 
     def __init__(self, store: Store) -> None:
         """Take an open store."""
@@ -21,6 +26,11 @@ class DurableReceipts:
         self._receipts = store.receipts
         self._ledger = store.ledger
         self._vouchers = store.vouchers
+        self.today = Today()
+
+    async def open(self, now: float) -> None:
+        """Read how many results were accepted today."""
+        self.today.add("accepted", now, await self._receipts.accepted_since(now - now % DAY_S))
 
     async def record(self, receipt: NewReceipt) -> StoredReceipt:
         """Store a receipt with its upload; where there is one already, that one is returned unchanged."""
@@ -60,6 +70,7 @@ class DurableReceipts:
         if voucher is not None:
             commands.append(self._vouchers.keep(voucher))
         await self._writer.execute(together(*commands))
+        self.today.add("accepted", receipt.signed_at)
         best = await self._vouchers.best(coordinator)
         return await self._ledger.cumulative(EARNED, coordinator), best.cumulative_wei if best else 0
 

@@ -96,6 +96,10 @@ class Mining:
         """The coordinators that slots are offered to now."""
         return self._choice.chosen
 
+    def signed_in(self) -> set[NodeId]:
+        """Return the coordinators with a session."""
+        return {node for node, connection in self._connections.items() if connection.signed_in}
+
     # The service.
 
     async def run(self) -> None:
