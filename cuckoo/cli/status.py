@@ -52,10 +52,16 @@ def _role(found: "Found") -> str:
 
 
 def condition(found: "Found", now: float) -> str:
-    """Say whether a role's process lives: "running", "hangs", "stopped", or "died" where it said no last word."""
+    """Say whether a role's process lives.
+
+    Returns:
+        "running", "hangs", "starting" (it has not reported yet), "stopped", or "died" where it said no last word.
+    """
     report = found.report
     if found.pid is None:
         return "stopped" if report.stopped else "died"
+    if found.pid != report.pid:
+        return "starting"
     return "hangs" if now - report.at > 3 * report.every_s + LATE_S else "running"
 
 
@@ -76,10 +82,11 @@ def _print(found: "Found", now: float) -> None:
     report, state = found.report, found.report.state
     name = f"staker {state.address}" if isinstance(state, StakerState) else f"{_role(found)} node {state.node}"
     life = condition(found, now)
-    colour = {"running": "green", "stopped": "yellow"}.get(life, "red")
+    colour = {"running": "green", "starting": "green", "stopped": "yellow"}.get(life, "red")
     at = datetime.fromtimestamp(report.at, UTC)
     since = {
         "running": f"running for {_duration(now - report.started_at)}, process {found.pid}",
+        "starting": f"process {found.pid} starts; as it was at {at:%Y-%m-%d %H:%M:%S} UTC",
         "hangs": f"process {found.pid} has said nothing since {at:%Y-%m-%d %H:%M:%S} UTC",
         "stopped": f"not running: stopped {at:%Y-%m-%d %H:%M:%S} UTC; as it was then",
         "died": f"not running: it died after {at:%Y-%m-%d %H:%M:%S} UTC; as it was then",

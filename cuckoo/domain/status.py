@@ -124,12 +124,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A role's state, and when it was so.
 
     Attributes:
+        pid: the process that wrote it.
         at: when it was written.
         every_s: how often it is written.
         stopped: whether this is the last word of a process that stopped as asked.
     """
 
     network: str
+    pid: int
     started_at: float
     at: float
     every_s: float

@@ -1,5 +1,6 @@
 """Writes what a role tells of itself, every few seconds and once more when it stops."""
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -69,6 +70,7 @@ class Reporting:
             return
         report = Report(
             network=self._network,
+            pid=os.getpid(),
             started_at=self._started_at,
             at=self._clock.now(),
             every_s=self._every_s,
