@@ -82,6 +82,8 @@ MINER_OPTIONS = _settings_options(
         "--model", "models", multiple=True, metavar="NAME", help="A model to serve; repeat it.  [default: emoji-64]"
     ),
     click.option("--threads", type=int, help="CPU threads of a worker on the CPU.  [default: shares the cores]"),
+    click.option("--redeem-on-exit", is_flag=True, help="Redeem all vouchers at a stop, within the grace period."),
+    click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics there.  [default: none]"),
 )
 
 
@@ -208,7 +210,7 @@ def _staker(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:
 
     settings = place.settings(StakerSettings, "staker", **flags)
     private_key = _key(place, key, "the staker")
-    return lambda chain: open_staker(chain, private_key, settings), 0.0
+    return lambda chain: open_staker(chain, private_key, place.data_dir, settings), 0.0
 
 
 _OPENERS = {"coordinator": _coordinator, "miner": _miner, "staker": _staker}

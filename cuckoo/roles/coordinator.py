@@ -20,12 +20,14 @@ from cuckoo.inference.models import load_registry
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
 from cuckoo.roles.chain import Chain, require_node
+from cuckoo.roles.status import CoordinatorStatus
 from cuckoo.runtime.service import Service
 from cuckoo.scheduler.state import SchedulerSettings, State
 from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
-from cuckoo.services.purse import CoordinatorEscrow, Purse
+from cuckoo.services.purse import DAY_S, CoordinatorEscrow, Purse
+from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
 from cuckoo.services.seeds import Seeds, SeedsOnChain
 from cuckoo.services.sessions import Sessions
@@ -55,7 +57,8 @@ async def open_coordinator(
     hasher, period_s = Hasher(Domain(network.chain_id, network.staking)), network.parameters.draw_period
     with listen(settings.host, settings.port) as listener:
         port: int = listener.getsockname()[1]
-        async with open_store(data_dir / network.name / f"coordinator-{node.node_id}", clock=clock.now) as store:
+        folder = data_dir / network.name / f"coordinator-{node.node_id}"
+        async with open_store(folder, clock=clock.now) as store:
             sessions = Sessions(
                 node.node_id,
                 signer,
@@ -80,6 +83,7 @@ async def open_coordinator(
                 rates=rates_of(settings),
                 target_wei=parse_cai(settings.escrow),
                 interval_s=settings.escrow_interval_s,
+                warn_s=settings.warn_days * DAY_S,
                 clock=clock,
             )
             await purse.open()
@@ -112,6 +116,8 @@ async def open_coordinator(
                 clock=clock,
             )
             retention = Retention(store, days=settings.retention_days, draw_period_s=period_s, clock=clock)
+            status = CoordinatorStatus(chain, node.node_id, dispatch, purse)
+            reporting = Reporting(folder, network.name, status.read, clock=clock)
             async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
                 log.info("coordinator serves", node=node.node_id, address=f"http://{settings.host}:{port}")
                 yield [
@@ -120,6 +126,7 @@ async def open_coordinator(
                     Service("purse", purse.run),
                     Service("ledger", booking.run),
                     Service("retention", retention.run),
+                    Service("reporting", reporting.run),
                     Service("store", store.writer.watch),
                 ]
 

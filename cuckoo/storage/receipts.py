@@ -120,6 +120,15 @@ class Receipts:
         )
         return 0 if row is None else row[0]
 
+    async def accepted_since(self, at: float) -> int:
+        """Count the results signed at or after a unix time that were accepted."""
+        row = await self._reader.execute(
+            lambda connection: connection.execute(
+                "SELECT count(*) FROM receipts WHERE state = 'accepted' AND signed_at >= ?", (at,)
+            ).fetchone()
+        )
+        return int(row[0])
+
     def forget_before(self, at: float, *, limit: int = 500) -> Command[int]:
         """Delete settled receipts signed before ``at``.
 

@@ -106,6 +106,11 @@ class Connection:
     # Health of the connection.
 
     @property
+    def signed_in(self) -> bool:
+        """Whether there is a session."""
+        return self._session is not None
+
+    @property
     def wait_s(self) -> float:
         """Seconds until it may be called again after failures; 0 when it may now."""
         return max(0.0, self._usable_at - self._clock.monotonic())

@@ -7,6 +7,7 @@ from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import Conflict
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.receipts import Assignment
+from cuckoo.runtime.metrics import DAY_S, Today
 from cuckoo.storage.ledger import EARNED
 from cuckoo.storage.records import NewEntry, NewReceipt, StoredReceipt
 from cuckoo.storage.store import Store
@@ -15,7 +16,11 @@ from cuckoo.storage.writer import Command, together
 
 
 class DurableReceipts:
-    """A data directory's receipts behind :class:`cuckoo.services.mining.seams.ReceiptStore`."""
+    """A data directory's receipts behind :class:`cuckoo.services.mining.seams.ReceiptStore`.
+
+    Attributes:
+        today: counts results that were accepted, by the day they were signed.
+    """
 
     def __init__(self, store: Store) -> None:
         """Take an open store."""
@@ -23,6 +28,11 @@ class DurableReceipts:
         self._receipts = store.receipts
         self._ledger = store.ledger
         self._vouchers = store.vouchers
+        self.today = Today()
+
+    async def open(self, now: float) -> None:
+        """Read how many results were accepted today."""
+        self.today.add("accepted", now, await self._receipts.accepted_since(now - now % DAY_S))
 
     async def record(self, receipt: NewReceipt) -> StoredReceipt:
         """Store a receipt with its upload; where there is one already, that one is returned unchanged."""
@@ -63,6 +73,7 @@ class DurableReceipts:
         if voucher is not None:
             commands.append(self._vouchers.keep(voucher))
         await self._writer.execute(together(*commands))
+        self.today.add("accepted", receipt.signed_at)
         return await self._standing(coordinator)
 
     async def earn_part(
