@@ -5,6 +5,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -112,6 +113,7 @@ async def lives(days):
                 await party.close()
 
 
+@pytest.mark.timeout(600)  # a failure is made smaller for up to five minutes
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(DAYS)
 def test_days__whatever_happens__ledgers_vouchers_and_chain_agree_to_the_wei(days):
