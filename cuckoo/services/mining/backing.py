@@ -94,7 +94,7 @@ class Backing:
         standing = self.standings.setdefault(assignment.coordinator_node, Standing())
         standing.least_price_wei = min(price, standing.least_price_wei or price)
         await self._read(assignment.coordinator_node, standing)
-        reason = self._shortfall(assignment.coordinator_node, standing, in_flight_wei(), price)
+        reason, _ = self._shortfall(assignment.coordinator_node, standing, in_flight_wei(), price)
         if reason:
             standing.refused_price_wei = price
             return f"{format_cai(price)} CAI are offered: {reason}"
@@ -118,27 +118,31 @@ class Backing:
         except TransientError as error:
             reason = f"what coordinator {coordinator} holds ready can not be read: {error}"
         else:
-            reason = self._shortfall(coordinator, standing, in_flight_wei(), standing.needed_wei)
+            reason, standing.capped = self._shortfall(coordinator, standing, in_flight_wei(), standing.needed_wei)
             if not reason:
                 standing.refused_price_wei = 0
         self._note(coordinator, standing, reason)
         return reason
 
-    def _shortfall(self, coordinator: NodeId, standing: Standing, in_flight_wei: int, price_wei: int) -> str:
-        ready, standing.capped = standing.free_wei - in_flight_wei, False
+    def _shortfall(
+        self, coordinator: NodeId, standing: Standing, in_flight_wei: int, price_wei: int
+    ) -> tuple[str, bool]:
+        """Say why nothing of a price can be taken, "" when it can, and whether that is our own limit."""
+        ready = standing.free_wei - in_flight_wei
         if ready < price_wei:
             thawing = standing.account.thawing_wei if standing.account else 0
-            return (
+            reason = (
                 f"coordinator {coordinator} holds {format_cai(max(0, ready))} CAI ready beyond what it owes this "
-                f"miner and its tasks in hand" + (f"; {format_cai(thawing)} are being withdrawn" if thawing else "")
+                f"miner and its tasks in hand"
             )
+            return reason + (f"; {format_cai(thawing)} are being withdrawn" if thawing else ""), False
         if self._most_wei and standing.unredeemed_wei + in_flight_wei + price_wei > self._most_wei:
-            standing.capped = True
-            return (
+            reason = (
                 f"coordinator {coordinator} owes {format_cai(standing.unredeemed_wei)} CAI, and "
                 f"{format_cai(in_flight_wei)} are in hand: max_unredeemed is {format_cai(self._most_wei)}"
             )
-        return ""
+            return reason, True
+        return "", False
 
     async def _read(self, coordinator: NodeId, standing: Standing) -> None:
         """Bring a standing up to date.

@@ -268,10 +268,10 @@ class Connection:
         """Upload a result; raises TransientError, or the PeerFault with which it was refused."""
         return await self._call(lambda token: self._link.submit(token, task_id, attempt, upload))
 
-    async def accept(self, stored: StoredReceipt, reply: SubmitReply) -> None:
+    async def accept(self, stored: StoredReceipt, reply: SubmitReply, on_disk: Callable[[], None]) -> None:
         """Keep the answer to an accepted result, and its voucher; a coordinator that owes more is left alone."""
         voucher, fault = self._read(reply.voucher)
-        earned, holds = await self._receipts.earn(stored, reply=encode_json(reply), voucher=voucher)
+        earned, holds = await self._receipts.earn(stored, reply=encode_json(reply), voucher=voucher, on_disk=on_disk)
         self._compare(earned, holds, fault)
 
     async def accept_part(self, assignment: Assignment, reply: ProgressReply) -> None:

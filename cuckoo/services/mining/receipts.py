@@ -1,5 +1,6 @@
 """The receipt store as mining uses it: every write returns after its commit."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -54,7 +55,14 @@ class DurableReceipts:
         """Store the coordinator's answer."""
         await self._writer.execute(self._receipts.settle(assignment_hash, accepted=accepted, reply=reply))
 
-    async def earn(self, receipt: StoredReceipt, *, reply: bytes, voucher: StoredVoucher | None) -> tuple[int, int]:
+    async def earn(
+        self,
+        receipt: StoredReceipt,
+        *,
+        reply: bytes,
+        voucher: StoredVoucher | None,
+        on_disk: Callable[[], None] = lambda: None,
+    ) -> tuple[int, int]:
         """Store the answer to an accepted result, what it earned, and the voucher; see the seam."""
         coordinator = receipt.coordinator_node
         commands: list[Command[Any]] = [self._receipts.settle(receipt.assignment_hash, accepted=True, reply=reply)]
@@ -73,6 +81,7 @@ class DurableReceipts:
         if voucher is not None:
             commands.append(self._vouchers.keep(voucher))
         await self._writer.execute(together(*commands))
+        on_disk()
         self.today.add("accepted", receipt.signed_at)
         return await self._standing(coordinator)
 

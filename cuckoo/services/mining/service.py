@@ -129,11 +129,14 @@ class Mining:
             await asyncio.gather(*(link.close() for link in (*self._connections.values(), *self._retired)))
 
     async def _deliver_again(self, stored: StoredReceipt) -> None:
+        def over() -> None:
+            self._undelivered.pop(stored.assignment_hash, None)
+
         self._undelivered[stored.assignment_hash] = stored
         try:
-            await deliver(stored, self._receipts, self._connections.get, self._clock)
+            await deliver(stored, self._receipts, self._connections.get, self._clock, on_paid=over)
         finally:
-            del self._undelivered[stored.assignment_hash]
+            over()
 
     async def drain(self) -> None:
         """Take no new work, and return when everything under way is delivered or given back."""
@@ -369,7 +372,7 @@ class Mining:
 
     def in_flight_wei(self, coordinator: NodeId, *, without: Attempt | None = None) -> Wei:
         """Return what work in hand for a coordinator will earn: attempts under way, and results not answered yet."""
-        attempts = [one.assignment for one in self.in_flight.values() if one is not without]
+        attempts = [one.assignment for one in self.in_flight.values() if one is not without and not one.paid]
         under_way = sum(one.price for one in attempts if one.coordinator_node == coordinator)
         waiting = [one for one in self._undelivered.values() if one.assignment_hash not in self.in_flight]
         return Wei(under_way + sum(one.price_wei for one in waiting if one.coordinator_node == coordinator))

@@ -24,8 +24,7 @@ async def serve(network, price, cumulative, coordinator=None, **changes):
     coordinator = coordinator or network.coordinator
     coordinator.vouchers.append(voucher(coordinator, cumulative))
     assignment = coordinator.assign(price=price, **changes)
-    # A result counts twice for a moment, as earned and as in hand: then the miner looks again a second later.
-    await network.until(lambda: network.pool.jobs, passing_s=1)
+    await network.until(lambda: network.pool.jobs)
     network.pool.finish()
     await network.receipt_is(assignment, ReceiptState.ACCEPTED)
     await network.until(lambda: not network.pool.jobs)
