@@ -135,10 +135,7 @@ class Redeeming:
         if worth and (urgent or worth >= at_wei or self._rules.capped(node)):
             if not urgent and await self._gas_is_dear(node, "not redeemed yet"):
                 return False
-            await self._chain.redeem(voucher)
-            log.info("voucher redeemed", coordinator=node, cai=format_cai(worth))
-            account, done = await self._chain.account(node), True
-            self.accounts[node] = account
+            account, done = await self._pay(voucher, account), True
         if account.fees_wei and account.fees_wei >= at_wei // 10:
             if await self._gas_is_dear(node, "fees not passed on yet"):
                 return done
@@ -146,6 +143,28 @@ class Redeeming:
             log.info("fees passed to the stakers", cai=format_cai(account.fees_wei))
         self._told.pop(node, None)
         return done
+
+    async def _pay(self, voucher: StoredVoucher, before: EscrowAccount) -> EscrowAccount:
+        """Redeem a voucher; returns the account then. What was redeemed meanwhile is no failure.
+
+        A redemption that a killed process had recorded, or that a reorganisation threw out, goes out again before any
+        other transaction, and does the same.
+        """
+        node = voucher.coordinator_node
+        try:
+            await self._chain.redeem(voucher)
+        except (FatalError, TransientError):
+            raise
+        except CuckooError:
+            account = await self._chain.account(node)
+            if account.redeemed_wei <= before.redeemed_wei:
+                raise
+        else:
+            account = await self._chain.account(node)
+        self.accounts[node] = account
+        paid = format_cai(Wei(account.redeemed_wei - before.redeemed_wei))
+        log.info("voucher redeemed", coordinator=node, cai=paid)
+        return account
 
     async def _gas_is_dear(self, node: NodeId, event: str) -> bool:
         limit = self._rules.max_gas_price_wei
