@@ -132,15 +132,23 @@ def miner(place: Place, grace_s: float | None, **rest: Any) -> None:
 miner.add_command(earnings)
 
 
-@click.command(epilog=examples("cuckoo staker --key alice"))
+@click.command(epilog=examples("cuckoo staker --key alice", "cuckoo staker --key alice --auto-compound"))
 @click.option("--interval", "interval_s", type=float, metavar="SECONDS", help="How often it looks.  [default: 10]")
+@click.option(
+    "--auto-compound",
+    is_flag=True,
+    default=None,
+    help="Claim rewards and vote with them again for the node that paid them.  [default: off]",
+)
+@click.option("--compound-at", metavar="CAI", help="Rewards of a node must be worth so much for that.  [default: 10]")
 @log_options
 @key_options
 @chain_options
 @place_options
-def staker(place: Place, interval_s: float | None, **logging: Any) -> None:
+def staker(place: Place, **rest: Any) -> None:
     """Watch over a wallet's stake: release what is free, report slashes, lost weight and rising commissions."""
-    _serve(place, {"staker": _staker(place, place.key, interval_s=interval_s)}, logging)
+    logging, flags = _split(rest)
+    _serve(place, {"staker": _staker(place, place.key, **flags)}, logging)
 
 
 @click.command(

@@ -62,9 +62,14 @@ class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StakerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a staker may set. Times in seconds."""
+    """What a staker may set. Times in seconds.
+
+    ``auto_compound``: claim rewards of ``compound_at`` CAI and more, and vote with them for the node that paid them.
+    """
 
     interval_s: float = 10.0
+    auto_compound: bool = False
+    compound_at: str = "10"
 
 
 def load(

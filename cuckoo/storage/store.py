@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cuckoo.storage.blobs import Blobs
+from cuckoo.storage.compounds import Compounds
 from cuckoo.storage.drawlog import DrawLog
 from cuckoo.storage.ledger import Ledger
 from cuckoo.storage.marks import SequenceMarks
@@ -29,6 +30,7 @@ class Store:
     ledger: Ledger
     receipts: Receipts
     vouchers: Vouchers
+    compounds: Compounds
 
 
 @asynccontextmanager
@@ -58,4 +60,5 @@ async def open_store(directory: Path, *, clock: Callable[[], float] = time.time)
                 ledger=Ledger(reader),
                 receipts=Receipts(reader, blobs),
                 vouchers=Vouchers(reader),
+                compounds=Compounds(reader),
             )
