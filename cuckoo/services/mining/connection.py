@@ -62,6 +62,7 @@ class Connection:
         coordinator: who it is, from the chain.
         open_tasks: how many tasks it has for us, as far as is known: at sign-in, then from what polls bring.
         in_use: polls and attempts that go through it now.
+        on_paid: called when a result is accepted on disk, with what the best voucher then holds, in wei.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Connection:
         self.coordinator = coordinator
         self.open_tasks = 0
         self.in_use = 0
+        self.on_paid: Callable[[StoredReceipt, int], None] = lambda *_: None
         self._link = link
         self._miner = miner
         self._hasher = Hasher(miner.domain)
@@ -272,6 +274,7 @@ class Connection:
             except PeerFault as error:
                 fault = str(error)
         earned, holds = await self._receipts.earn(stored, reply=encode_json(reply), voucher=voucher)
+        self.on_paid(stored, holds)
         if holds < earned:
             fault = fault or (
                 f"take a voucher: the best one holds {format_cai(Wei(holds))} CAI, this miner has earned "

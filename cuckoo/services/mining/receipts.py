@@ -1,13 +1,15 @@
 """The receipt store as mining uses it: every write returns after its commit."""
 
-from typing import Any
+import sqlite3
 
+import msgspec
+
+from cuckoo.domain.errors import Conflict
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.runtime.metrics import DAY_S, Today
 from cuckoo.storage.records import NewEntry, NewReceipt, StoredReceipt
 from cuckoo.storage.store import Store
 from cuckoo.storage.vouchers import StoredVoucher
-from cuckoo.storage.writer import Command, together
 
 EARNED = "earned"
 """The ledger's account of what accepted results have earned, by coordinator."""
@@ -55,21 +57,28 @@ class DurableReceipts:
     async def earn(self, receipt: StoredReceipt, *, reply: bytes, voucher: StoredVoucher | None) -> tuple[int, int]:
         """Store the answer to an accepted result, what it earned, and the voucher; see the seam."""
         coordinator = receipt.coordinator_node
-        commands: list[Command[Any]] = [self._receipts.settle(receipt.assignment_hash, accepted=True, reply=reply)]
-        if receipt.price_wei:
-            earned = NewEntry(
-                account=EARNED,
-                kind="result",
-                amount_wei=receipt.price_wei,
-                counterparty=coordinator,
-                at=receipt.signed_at,
-                task_id=receipt.task_id,
-                attempt=receipt.attempt,
-            )
-            commands.append(self._ledger.append(earned))
-        if voucher is not None:
-            commands.append(self._vouchers.keep(voucher))
-        await self._writer.execute(together(*commands))
+        earned = NewEntry(
+            account=EARNED,
+            kind="result",
+            amount_wei=receipt.price_wei,
+            counterparty=coordinator,
+            at=receipt.signed_at,
+            task_id=receipt.task_id,
+            attempt=receipt.attempt,
+        )
+        settle = self._receipts.settle(receipt.assignment_hash, accepted=True, reply=reply)
+
+        def book(connection: sqlite3.Connection) -> None:
+            if settle(connection) and receipt.price_wei:
+                try:
+                    self._ledger.append(earned)(connection)
+                except Conflict:
+                    # Task ids are the coordinator's to choose: one that it used twice is earned twice.
+                    self._ledger.append(msgspec.structs.replace(earned, task_id=None, attempt=None))(connection)
+            if voucher is not None:
+                self._vouchers.keep(voucher)(connection)
+
+        await self._writer.execute(book)
         self.today.add("accepted", receipt.signed_at)
         best = await self._vouchers.best(coordinator)
         return await self._ledger.cumulative(EARNED, coordinator), best.cumulative_wei if best else 0
