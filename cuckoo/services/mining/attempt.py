@@ -97,11 +97,7 @@ def refusal(assignment: Assignment, loaded: dict[ModelDigest, LoadedModel], now:
 
 
 class Attempt:
-    """Runs one assignment: progress at every step, cancellation within one, receipt on disk before it leaves.
-
-    Attributes:
-        paid: the voucher that covers it is on disk.
-    """
+    """Runs one assignment: progress at every step, cancellation within one, receipt on disk before it leaves."""
 
     def __init__(  # noqa: PLR0913 - each is a part of its own that the service hands over
         self,
@@ -137,7 +133,6 @@ class Attempt:
         self._job_id = f"{assignment.task_id}/{assignment.attempt}/{assignment.coordinator_node}"
         self._latest = Progress(step=0, steps=assignment.parameters.steps * assignment.parameters.pictures)
         self._news = asyncio.Event()
-        self.paid = False
         self._unwanted = False
         self._late = False
         self._log = log.bind(
@@ -164,9 +159,7 @@ class Attempt:
                 return
             receipt = self._sign(finished)
             stored = await asyncio.shield(asyncio.ensure_future(self._receipts.record(receipt)))
-            await deliver(
-                stored, self._receipts, self._connection_of, self._clock, on_delay=self._delayed, on_paid=self._settle
-            )
+            await deliver(stored, self._receipts, self._connection_of, self._clock, on_delay=self._delayed)
         finally:
             reporter.cancel()
             await asyncio.wait({reporter})
@@ -239,9 +232,6 @@ class Attempt:
                 self._stop()
                 await asyncio.shield(kept)
                 return
-
-    def _settle(self) -> None:
-        self.paid = True
 
     def _stop(self) -> None:
         self._unwanted = True

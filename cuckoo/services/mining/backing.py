@@ -1,5 +1,6 @@
 """Whether what coordinators would owe this miner is ring-fenced for it; where it is not, no more work is taken."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ log = structlog.get_logger(__name__)
 
 FRESH_S = 5.0
 """So old may be what is known of an account: a thaw takes days, 30 seconds on the devnet."""
+READ_S = 2.0
+"""So long a read may hold up work while an older one holds."""
+FORGET_S = 600.0
+"""After so long a coordinator whose task was too dear may show whether it has cheaper ones."""
 SAY_AFTER_S = 10.0
 """A shorter stop is the wait for a coordinator that tops up, and not worth a line."""
 
@@ -46,6 +51,7 @@ class Standing:
         self.tried_at = float("-inf")
         self.least_price_wei = 0
         self.refused_price_wei = 0
+        self.refused_at = 0.0
 
     @property
     def needed_wei(self) -> int:
@@ -66,6 +72,7 @@ class Backing:
         self._clock = clock
         self._holds_s = options.account_holds_s
         self._most_wei = options.max_unredeemed_wei
+        self._cumulative: dict[NodeId, int] = {}
         self.standings: dict[NodeId, Standing] = {}
 
     def reason(self, coordinator: NodeId) -> str:
@@ -73,10 +80,19 @@ class Backing:
         standing = self.standings.get(coordinator)
         return standing.reason if standing else ""
 
+    def paid(self, coordinator: NodeId, cumulative_wei: int) -> None:
+        """Note what a coordinator's best voucher holds, at the moment its work is in hand no more."""
+        self._cumulative[coordinator] = max(cumulative_wei, self._cumulative.get(coordinator, 0))
+
     def capped(self, coordinator: NodeId) -> bool:
         """Tell whether this miner's own limit keeps a coordinator's work away."""
         standing = self.standings.get(coordinator)
         return bool(standing and standing.capped)
+
+    def blind(self, coordinator: NodeId) -> bool:
+        """Tell whether nothing that still holds is known of a coordinator that gives paid work."""
+        standing = self.standings.get(coordinator)
+        return bool(standing and standing.reason and standing.account is None)
 
     async def refusal(self, assignment: Assignment, in_flight_wei: Callable[[], int]) -> str:
         """Say why an assignment is not backed, or "" when it is.
@@ -92,12 +108,12 @@ class Backing:
         if not price:
             return ""
         standing = self.standings.setdefault(assignment.coordinator_node, Standing())
-        standing.least_price_wei = min(price, standing.least_price_wei or price)
         await self._read(assignment.coordinator_node, standing)
-        reason, _ = self._shortfall(assignment.coordinator_node, standing, in_flight_wei(), price)
+        reason = self._shortfall(assignment.coordinator_node, standing, in_flight_wei(), price)
         if reason:
-            standing.refused_price_wei = price
+            standing.refused_price_wei, standing.refused_at = price, self._clock.monotonic()
             return f"{format_cai(price)} CAI are offered: {reason}"
+        standing.least_price_wei = min(price, standing.least_price_wei or price)
         return ""
 
     async def review(self, coordinator: NodeId, in_flight_wei: Callable[[], int]) -> str:
@@ -118,31 +134,33 @@ class Backing:
         except TransientError as error:
             reason = f"what coordinator {coordinator} holds ready can not be read: {error}"
         else:
-            reason, standing.capped = self._shortfall(coordinator, standing, in_flight_wei(), standing.needed_wei)
+            if self._clock.monotonic() - standing.refused_at >= FORGET_S:
+                standing.refused_price_wei = 0
+            reason = self._shortfall(coordinator, standing, in_flight_wei(), standing.needed_wei)
             if not reason:
                 standing.refused_price_wei = 0
+        standing.capped = bool(reason) and standing.account is not None and not self._short(standing, in_flight_wei())
         self._note(coordinator, standing, reason)
         return reason
 
-    def _shortfall(
-        self, coordinator: NodeId, standing: Standing, in_flight_wei: int, price_wei: int
-    ) -> tuple[str, bool]:
-        """Say why nothing of a price can be taken, "" when it can, and whether that is our own limit."""
+    @staticmethod
+    def _short(standing: Standing, in_flight_wei: int) -> bool:
+        return standing.free_wei - in_flight_wei < standing.needed_wei
+
+    def _shortfall(self, coordinator: NodeId, standing: Standing, in_flight_wei: int, price_wei: int) -> str:
         ready = standing.free_wei - in_flight_wei
         if ready < price_wei:
             thawing = standing.account.thawing_wei if standing.account else 0
-            reason = (
+            return (
                 f"coordinator {coordinator} holds {format_cai(max(0, ready))} CAI ready beyond what it owes this "
-                f"miner and its tasks in hand"
+                f"miner and its tasks in hand" + (f"; {format_cai(thawing)} are being withdrawn" if thawing else "")
             )
-            return reason + (f"; {format_cai(thawing)} are being withdrawn" if thawing else ""), False
         if self._most_wei and standing.unredeemed_wei + in_flight_wei + price_wei > self._most_wei:
-            reason = (
+            return (
                 f"coordinator {coordinator} owes {format_cai(standing.unredeemed_wei)} CAI, and "
                 f"{format_cai(in_flight_wei)} are in hand: max_unredeemed is {format_cai(self._most_wei)}"
             )
-            return reason, True
-        return "", False
+        return ""
 
     async def _read(self, coordinator: NodeId, standing: Standing) -> None:
         """Bring a standing up to date.
@@ -152,16 +170,21 @@ class Backing:
         """
         now = self._clock.monotonic()
         if now - max(standing.read_at, standing.tried_at) >= FRESH_S or standing.account is None:
-            standing.tried_at = now
+            holds = standing.account is not None and now - standing.read_at < self._holds_s
             try:
-                standing.account = await self._escrow.account(coordinator, self._miner.node_id)
+                async with asyncio.timeout(READ_S if holds else None):
+                    standing.account = await self._escrow.account(coordinator, self._miner.node_id)
                 standing.read_at = now
-            except TransientError:
-                if now - standing.read_at >= self._holds_s:
+            except (TransientError, TimeoutError):
+                if not holds:
                     standing.account = None
                     raise
-        best = await self._receipts.best_voucher(coordinator)
-        cumulative_wei = best.cumulative_wei if best else 0
+            finally:
+                standing.tried_at = self._clock.monotonic()
+        if coordinator not in self._cumulative:
+            best = await self._receipts.best_voucher(coordinator)
+            self.paid(coordinator, best.cumulative_wei if best else 0)
+        cumulative_wei = self._cumulative[coordinator]
         account = standing.account
         if account is not None:
             standing.free_wei = account.free_wei(cumulative_wei)

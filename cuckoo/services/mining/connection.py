@@ -65,6 +65,7 @@ class Connection:
         coordinator: who it is, from the chain.
         open_tasks: how many tasks it has for us, as far as is known: at sign-in, then from what polls bring.
         in_use: polls and attempts that go through it now.
+        on_paid: called when a result is accepted on disk, with what the best voucher then holds, in wei.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Connection:
         self.coordinator = coordinator
         self.open_tasks = 0
         self.in_use = 0
+        self.on_paid: Callable[[StoredReceipt, int], None] = lambda *_: None
         self._link = link
         self._miner = miner
         self._hasher = Hasher(miner.domain)
@@ -268,10 +270,11 @@ class Connection:
         """Upload a result; raises TransientError, or the PeerFault with which it was refused."""
         return await self._call(lambda token: self._link.submit(token, task_id, attempt, upload))
 
-    async def accept(self, stored: StoredReceipt, reply: SubmitReply, on_disk: Callable[[], None]) -> None:
+    async def accept(self, stored: StoredReceipt, reply: SubmitReply) -> None:
         """Keep the answer to an accepted result, and its voucher; a coordinator that owes more is left alone."""
         voucher, fault = self._read(reply.voucher)
-        earned, holds = await self._receipts.earn(stored, reply=encode_json(reply), voucher=voucher, on_disk=on_disk)
+        earned, holds = await self._receipts.earn(stored, reply=encode_json(reply), voucher=voucher)
+        self.on_paid(stored, holds)
         self._compare(earned, holds, fault)
 
     async def accept_part(self, assignment: Assignment, reply: ProgressReply) -> None:

@@ -44,7 +44,6 @@ async def deliver(
     clock: Clock,
     *,
     on_delay: Callable[[], None] = _nothing,
-    on_paid: Callable[[], None] = _nothing,
 ) -> None:
     """Upload a result until the coordinator accepts or refuses it, and store its answer.
 
@@ -56,7 +55,6 @@ async def deliver(
         connection_of: the present connection to a coordinator, None while the chain names none.
         clock: time.
         on_delay: called when a try came to nothing.
-        on_paid: called when the voucher that covers it is on disk.
     """
     if stored.state is not ReceiptState.SIGNED:
         return
@@ -81,7 +79,7 @@ async def deliver(
                 bound.info("result not delivered yet", reason=str(error), again_in_s=round(wait_s, 2))
             else:
                 bound.info("result accepted")
-                await connection.accept(stored, reply, on_paid)
+                await connection.accept(stored, reply)
                 return
             finally:
                 connection.in_use -= 1

@@ -1,8 +1,10 @@
 """The receipt store as mining uses it: every write returns after its commit."""
 
-from collections.abc import Callable
+import sqlite3
 from contextlib import suppress
 from typing import Any
+
+import msgspec
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import Conflict
@@ -55,33 +57,32 @@ class DurableReceipts:
         """Store the coordinator's answer."""
         await self._writer.execute(self._receipts.settle(assignment_hash, accepted=accepted, reply=reply))
 
-    async def earn(
-        self,
-        receipt: StoredReceipt,
-        *,
-        reply: bytes,
-        voucher: StoredVoucher | None,
-        on_disk: Callable[[], None] = lambda: None,
-    ) -> tuple[int, int]:
+    async def earn(self, receipt: StoredReceipt, *, reply: bytes, voucher: StoredVoucher | None) -> tuple[int, int]:
         """Store the answer to an accepted result, what it earned, and the voucher; see the seam."""
         coordinator = receipt.coordinator_node
-        commands: list[Command[Any]] = [self._receipts.settle(receipt.assignment_hash, accepted=True, reply=reply)]
-        if receipt.price_wei:
-            earned = NewEntry(
-                account=EARNED,
-                kind="result",
-                amount_wei=receipt.price_wei,
-                counterparty=coordinator,
-                at=receipt.signed_at,
-                task_id=receipt.task_id,
-                attempt=receipt.attempt,
-                model=receipt.model,
-            )
-            commands.append(self._ledger.append(earned))
-        if voucher is not None:
-            commands.append(self._vouchers.keep(voucher))
-        await self._writer.execute(together(*commands))
-        on_disk()
+        earned = NewEntry(
+            account=EARNED,
+            kind="result",
+            amount_wei=receipt.price_wei,
+            counterparty=coordinator,
+            at=receipt.signed_at,
+            task_id=receipt.task_id,
+            attempt=receipt.attempt,
+            model=receipt.model,
+        )
+        settle = self._receipts.settle(receipt.assignment_hash, accepted=True, reply=reply)
+
+        def book(connection: sqlite3.Connection) -> None:
+            if settle(connection) and receipt.price_wei:
+                try:
+                    self._ledger.append(earned)(connection)
+                except Conflict:
+                    # Task ids are the coordinator's to choose: one that it used twice is earned twice.
+                    self._ledger.append(msgspec.structs.replace(earned, task_id=None, attempt=None))(connection)
+            if voucher is not None:
+                self._vouchers.keep(voucher)(connection)
+
+        await self._writer.execute(book)
         self.today.add("accepted", receipt.signed_at)
         return await self._standing(coordinator)
 

@@ -98,12 +98,8 @@ class ReceiptStore(Protocol):
     async def settle(self, assignment_hash: bytes, *, accepted: bool, reply: bytes) -> None:
         """Store the coordinator's answer."""
 
-    async def earn(
-        self, receipt: StoredReceipt, *, reply: bytes, voucher: StoredVoucher | None, on_disk: Callable[[], None]
-    ) -> tuple[int, int]:
+    async def earn(self, receipt: StoredReceipt, *, reply: bytes, voucher: StoredVoucher | None) -> tuple[int, int]:
         """Store the answer to an accepted result, what it earned, and the voucher, in one commit.
-
-        ``on_disk`` is called right after it: the result is no longer in hand, it is in the voucher.
 
         Returns:
             All that this coordinator's accepted results have earned, and what the best voucher holds, in wei.

@@ -87,9 +87,10 @@ class Mining:
         self._draining = False
         self._slots: Slots | None = None
         self._offering: list[asyncio.Task[None]] = []
-        self._parked: set[asyncio.Task[SignedAssignment | None]] = set()
+        self._parked: dict[asyncio.Task[SignedAssignment | None], NodeId] = {}
         self._models: dict[ModelDigest, LoadedModel] = {}
         self._undelivered: dict[bytes, StoredReceipt] = {}
+        self._settled: set[bytes] = set()
 
     @property
     def chosen(self) -> tuple[NodeId, ...]:
@@ -129,14 +130,12 @@ class Mining:
             await asyncio.gather(*(link.close() for link in (*self._connections.values(), *self._retired)))
 
     async def _deliver_again(self, stored: StoredReceipt) -> None:
-        def over() -> None:
-            self._undelivered.pop(stored.assignment_hash, None)
-
         self._undelivered[stored.assignment_hash] = stored
         try:
-            await deliver(stored, self._receipts, self._connections.get, self._clock, on_paid=over)
+            await deliver(stored, self._receipts, self._connections.get, self._clock)
         finally:
-            over()
+            del self._undelivered[stored.assignment_hash]
+            self._settled.discard(stored.assignment_hash)
 
     async def drain(self) -> None:
         """Take no new work, and return when everything under way is delivered or given back."""
@@ -153,8 +152,7 @@ class Mining:
         while True:
             await self._follow_registry()
             await self._withdraw_unready()
-            for node in [node for node in self.backing.standings if self.backing.reason(node)]:
-                await self._review(node)
+            await self._follow_backing()
             if self._redraw_is_due():
                 await self._redraw()
             await self._clock.sleep(TICK_S)
@@ -174,6 +172,7 @@ class Mining:
                 self._connections[node] = Connection(
                     coordinator, link, self._miner, self._receipts, self._offers, self._clock
                 )
+                self._connections[node].on_paid = self._paid
         for connection in [connection for connection in self._retired if not connection.in_use]:
             self._retired.remove(connection)
             await connection.close()
@@ -282,12 +281,12 @@ class Mining:
 
     async def _poll(self, slot: int, connection: Connection) -> SignedAssignment | None:
         parked = asyncio.create_task(connection.poll(slot))
-        self._parked.add(parked)
+        self._parked[parked] = connection.coordinator.node_id
         try:
             await asyncio.wait({parked})
         finally:
             parked.cancel()
-            self._parked.discard(parked)
+            self._parked.pop(parked, None)
         return None if parked.cancelled() else parked.result()
 
     async def _withdraw_unready(self) -> None:
@@ -299,6 +298,14 @@ class Mining:
         for poll in parked:
             poll.cancel()
         await asyncio.wait(parked)
+
+    async def _follow_backing(self) -> None:
+        """See who may be served again, and take back what is offered where nobody knows whether it would be paid."""
+        stopped = {node for node in self.backing.standings if self.backing.reason(node)}
+        for node in stopped | set(self._parked.values()):
+            await self._review(node)
+        for poll in [poll for poll, node in self._parked.items() if self.backing.blind(node)]:
+            poll.cancel()
 
     def _connection_for(self, slot: int) -> Connection | None:
         chosen = self.chosen
@@ -339,6 +346,7 @@ class Mining:
             connection.in_use -= 1
             self._choice.worked(self._clock.monotonic())
             del self.in_flight[attempt.assignment_hash]
+            self._settled.discard(attempt.assignment_hash)
             if not self.in_flight:
                 self._idle.set()
             self._release(attempt.assignment_hash)
@@ -372,10 +380,18 @@ class Mining:
 
     def in_flight_wei(self, coordinator: NodeId, *, without: Attempt | None = None) -> Wei:
         """Return what work in hand for a coordinator will earn: attempts under way, and results not answered yet."""
-        attempts = [one.assignment for one in self.in_flight.values() if one is not without and not one.paid]
-        under_way = sum(one.price for one in attempts if one.coordinator_node == coordinator)
-        waiting = [one for one in self._undelivered.values() if one.assignment_hash not in self.in_flight]
-        return Wei(under_way + sum(one.price_wei for one in waiting if one.coordinator_node == coordinator))
+        prices = {
+            key: (one.assignment.coordinator_node, one.assignment.price)
+            for key, one in self.in_flight.items()
+            if one is not without
+        }
+        prices |= {key: (one.coordinator_node, one.price_wei) for key, one in self._undelivered.items()}
+        return Wei(sum(wei for key, (node, wei) in prices.items() if node == coordinator and key not in self._settled))
+
+    def _paid(self, stored: StoredReceipt, cumulative_wei: int) -> None:
+        """Count a result as unredeemed instead of in hand, in one step: never twice, never not at all."""
+        self._settled.add(stored.assignment_hash)
+        self.backing.paid(stored.coordinator_node, cumulative_wei)
 
     async def _review(self, coordinator: NodeId) -> str:
         return await self.backing.review(coordinator, lambda: self.in_flight_wei(coordinator))

@@ -82,17 +82,21 @@ async def test_stop__of_one_coordinator__another_is_served(network, another_coor
         await network.until(lambda: 1 in mining.chosen, passing_s=1)
 
 
-async def test_price__too_high_for_what_is_ready__is_not_given_back_again_and_again(network):
+async def test_price__too_high_for_what_is_ready__stops_it_for_ten_minutes_not_for_good(network):
     network.escrow.balances[1] = (5 * CAI, 0, 0)
     async with network.running() as mining:
-        for _ in range(5):
+        for _ in range(2):
             network.coordinator.assign(price=6 * CAI)
         await network.until(lambda: network.coordinator.failures)
         for _ in range(60):
             await network.clock.pass_(5)
             await mining.backing.review(NodeId(1), lambda: 0)
-    # One for each slot that was offered when the first came.
-    assert len(network.coordinator.failures) <= 2
+        # One for each slot that was offered when the first came.
+        assert len(network.coordinator.failures) <= 2
+        while network.coordinator._parked.qsize():
+            network.coordinator._parked.get_nowait()
+        await network.until(lambda: network.coordinator.parked, passing_s=5)
+        await serve(network, CAI, CAI)
 
 
 async def test_free_of_charge__nothing_ring_fenced__is_served_on(network):
@@ -136,6 +140,21 @@ async def test_chain__gone_for_half_an_hour__what_was_read_holds_for_half_the_th
         await network.until(lambda: network.coordinator.parked, passing_s=1)
         await serve(network, CAI, 2 * CAI)
     assert not network.coordinator.failures
+
+
+async def test_chain__gone_for_longer_than_what_was_read_holds__what_is_offered_is_taken_back(network):
+    coordinator = network.coordinator
+    network.escrow.balances[1] = (5 * CAI, 0, 0)
+    async with network.running(account_holds_s=15.0) as mining:
+        await serve(network, CAI, CAI)
+        await network.until(lambda: coordinator.parked == 2)
+        network.escrow.error = ChainUnreachable("no answer")
+        await network.until(lambda: not coordinator.parked, passing_s=0.5)
+        assert "can not be read" in reason(mining, coordinator)
+        polls = len(coordinator.polls)
+        network.escrow.error = None
+        await network.until(lambda: len(coordinator.polls) > polls, passing_s=1)
+    assert not coordinator.failures
 
 
 async def test_result__signed_before_a_restart_and_not_answered__counts_as_in_hand(network):

@@ -125,3 +125,23 @@ async def test_sign_in__voucher_forged__the_coordinator_is_left_alone(network):
         await network.until(lambda: mining.chosen and network.coordinator.proofs)
         await network.until(lambda: mining._connections[network.coordinator.node_id].wait_s > 0)
     assert await network.receipts.best_voucher(network.coordinator.node_id) is None
+
+
+async def test_result__of_a_task_id_that_was_paid_before__does_not_stop_the_miner(network):
+    coordinator = network.coordinator
+    network.escrow.balances[coordinator.node_id] = (100 * CAI, 0, 0)
+    coordinator.vouchers = [_voucher(coordinator, CAI), _voucher(coordinator, 2 * CAI), _voucher(coordinator, 3 * CAI)]
+    async with network.running() as mining:
+        first = coordinator.assign(price=CAI)
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.receipt_is(first, ReceiptState.ACCEPTED)
+        await network.until(lambda: not mining.in_flight)
+        coordinator.assign(price=CAI, task_id=first.task_id)
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(lambda: not mining.in_flight)
+        last = coordinator.assign(price=CAI)
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.receipt_is(last, ReceiptState.ACCEPTED)
