@@ -48,10 +48,13 @@ class StakingEvents:
         """Read what nodes said about themselves within blocks, both included, in the order of the chain."""
         return await self._search(("Registered", "IntroductionChanged"), [], last_block, first_block)
 
-    async def of_staker(self, staker: Address, last_block: int) -> list[Event]:
-        """Read all votes, unvotes, revotes, releases and claims of a staker, in the order of the chain."""
+    async def of_staker(self, staker: Address, last_block: int, first_block: int | None = None) -> list[Event]:
+        """Read what a staker deposited, voted, took out, released and claimed, in the order of the chain."""
+        who = _word(int(staker, 16))
         names = ("Voted", "Unvoted", "Revoted", "Released", "Claimed")
-        return await self._search(names, [None, None, _word(int(staker, 16))], last_block)
+        found = await self._search(names, [None, None, who], last_block, first_block)
+        found += await self._search(("Staked",), [who], last_block, first_block)
+        return sorted(found, key=lambda event: (event.block_number, event.log_index))
 
     async def unvotes(self, node_id: NodeId, tranche: int, last_block: int) -> list[Event]:
         """Read all that was ever taken out of a tranche of a node, by whomever, in the order of the chain."""

@@ -145,6 +145,10 @@ class ChainClient:
         """Read the native coin of an account, in wei."""
         return int(await self.run(lambda web3: web3.eth.get_balance(on_chain(account), block)))
 
+    async def gas_price_wei(self) -> int:
+        """Read what a unit of gas costs now, tip included, in wei of the native coin."""
+        return int(await self.run(lambda web3: web3.eth.gas_price, doing="read the price of gas"))
+
     async def logs(
         self,
         addresses: Sequence[Address],

@@ -10,7 +10,7 @@ import click
 
 from cuckoo.cli.options import Place
 from cuckoo.cli.output import note, print_json
-from cuckoo.cli.wallet import find_address, find_key
+from cuckoo.cli.wallet import find_key
 from cuckoo.domain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,16 +54,6 @@ async def open_registration(place: Place) -> AsyncIterator["Registration"]:
     private_key = find_key(place, purpose="the owner", raw_allowed=network.is_devnet)
     async with open_client(place) as client:
         yield Registration(client, Sender(client, private_key))
-
-
-@asynccontextmanager
-async def open_reader(place: Place, who: str) -> AsyncIterator["Wallet"]:
-    """Open a wallet that can only look; needs no password."""
-    from cuckoo.services.staking.wallet import Wallet
-
-    address = find_address(place, who)
-    async with open_client(place) as client:
-        yield Wallet(client, address)
 
 
 def transact(

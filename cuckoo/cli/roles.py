@@ -82,6 +82,8 @@ MINER_OPTIONS = _settings_options(
         "--model", "models", multiple=True, metavar="NAME", help="A model to serve; repeat it.  [default: emoji-64]"
     ),
     click.option("--threads", type=int, help="CPU threads of a worker on the CPU.  [default: shares the cores]"),
+    click.option("--redeem-on-exit", is_flag=True, help="Redeem all vouchers at a stop, within the grace period."),
+    click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics there.  [default: none]"),
 )
 
 
@@ -130,15 +132,23 @@ def miner(place: Place, grace_s: float | None, **rest: Any) -> None:
 miner.add_command(earnings)
 
 
-@click.command(epilog=examples("cuckoo staker --key alice"))
+@click.command(epilog=examples("cuckoo staker --key alice", "cuckoo staker --key alice --auto-compound"))
 @click.option("--interval", "interval_s", type=float, metavar="SECONDS", help="How often it looks.  [default: 10]")
+@click.option(
+    "--auto-compound",
+    is_flag=True,
+    default=None,
+    help="Claim rewards and vote with them again for the node that paid them.  [default: off]",
+)
+@click.option("--compound-at", metavar="CAI", help="Rewards of a node must be worth so much for that.  [default: 10]")
 @log_options
 @key_options
 @chain_options
 @place_options
-def staker(place: Place, interval_s: float | None, **logging: Any) -> None:
+def staker(place: Place, **rest: Any) -> None:
     """Watch over a wallet's stake: release what is free, report slashes, lost weight and rising commissions."""
-    _serve(place, {"staker": _staker(place, place.key, interval_s=interval_s)}, logging)
+    logging, flags = _split(rest)
+    _serve(place, {"staker": _staker(place, place.key, **flags)}, logging)
 
 
 @click.command(
@@ -208,7 +218,7 @@ def _staker(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:
 
     settings = place.settings(StakerSettings, "staker", **flags)
     private_key = _key(place, key, "the staker")
-    return lambda chain: open_staker(chain, private_key, settings), 0.0
+    return lambda chain: open_staker(chain, private_key, place.data_dir, settings), 0.0
 
 
 _OPENERS = {"coordinator": _coordinator, "miner": _miner, "staker": _staker}

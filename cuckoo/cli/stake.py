@@ -2,22 +2,28 @@
 
 import asyncio
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cuckoo.cli import nodes as node_commands
-from cuckoo.cli.chain import open_reader, open_wallet, show, transact
+from cuckoo.cli.chain import open_client, open_wallet, show, transact
 from cuckoo.cli.options import Place, chain_options, examples, json_option, key_options, place_options
 from cuckoo.cli.output import note, print_json, print_table
+from cuckoo.cli.wallet import find_address
 from cuckoo.domain.amounts import format_cai, parse_cai
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import NodeId
 
 if TYPE_CHECKING:
-    from cuckoo.services.staking.wallet import Portfolio
+    from collections.abc import Sequence
+
+    from cuckoo.services.staking.wallet import Portfolio, Stake
+    from cuckoo.services.staking.yields import Yield
 
 TRANCHES = ("own", "votes")
+YIELD_DAYS = (7, 30)
 
 
 @click.group(
@@ -121,14 +127,17 @@ def release(place: Place, *, as_json: bool) -> None:
     show(answers, as_json=as_json, nothing="nothing is free yet: cuckoo stake status shows when")
 
 
-@stake.command(epilog=examples("cuckoo stake claim --key alice", "cuckoo stake claim 3 --key alice"))
+@stake.command(epilog=examples("cuckoo stake claim --all --key alice", "cuckoo stake claim 3 --key alice"))
 @click.argument("node", type=click.IntRange(1, 2**32 - 1), required=False)
+@click.option("--all", "everything", is_flag=True, help="At all nodes.")
 @key_options
 @json_option
 @chain_options
 @place_options
-def claim(place: Place, node: int | None, *, as_json: bool) -> None:
-    """Pay the rewards earned at NODE into the wallet; without it, at all nodes."""
+def claim(place: Place, node: int | None, *, everything: bool, as_json: bool) -> None:
+    """Pay the rewards earned at NODE, or at all nodes, into the wallet."""
+    if (node is not None) == everything:
+        raise ConfigError("claim rewards: name one node, or --all")
     which = None if node is None else NodeId(node)
     answers = transact(open_wallet, place, lambda wallet: wallet.claim(which))
     show(answers, as_json=as_json, nothing="there are no rewards to claim")
@@ -143,18 +152,30 @@ def claim(place: Place, node: int | None, *, as_json: bool) -> None:
 def status(place: Place, who: str, *, as_json: bool) -> None:
     """Show what WHO has: in the wallet, idle, behind nodes, and on its way out. Needs no password."""
 
-    async def read() -> "Portfolio":
-        async with open_reader(place, who) as wallet:
-            return await wallet.portfolio()
+    async def read() -> "tuple[Portfolio, list[list[Yield]]]":
+        from cuckoo.services.staking.wallet import Wallet
+        from cuckoo.services.staking.yields import Yields
 
-    portfolio = asyncio.run(read())
+        async with open_client(place) as client:
+            address = find_address(place, who)
+            portfolio = await Wallet(client, address).portfolio()
+            block = await client.block(portfolio.block)
+            return portfolio, await Yields(client, address).read(portfolio.stakes, block)
+
+    portfolio, yields = asyncio.run(read())
     if as_json:
-        print_json(_portfolio_json(portfolio))
+        print_json(_portfolio_json(portfolio, yields))
     else:
-        _print_portfolio(portfolio)
+        _print_portfolio(portfolio, yields)
 
 
-def _portfolio_json(portfolio: "Portfolio") -> dict[str, Any]:
+def _share(stake: "Stake") -> Fraction:
+    """Return which part of the active stake of its tranche a position is."""
+    whole = stake.node.votes_active_wei if stake.tranche else stake.node.own_active_wei
+    return Fraction(stake.active_wei, whole) if whole else Fraction(0)
+
+
+def _portfolio_json(portfolio: "Portfolio", yields: "Sequence[Sequence[Yield]]") -> dict[str, Any]:
     return {
         "staker": portfolio.staker,
         "block": portfolio.block,
@@ -167,10 +188,20 @@ def _portfolio_json(portfolio: "Portfolio") -> dict[str, Any]:
                 "role": item.node.role.name.lower(),
                 "tranche": TRANCHES[item.tranche],
                 "active": format_cai(item.active_wei, grouped=False),
+                "share": f"{float(_share(item)):.9f}",
                 "rewards": format_cai(item.rewards_wei, grouped=False),
+                "yields": [
+                    {
+                        "days": days,
+                        "covered_s": one.span_s,
+                        "rewards": format_cai(one.rewards_wei, grouped=False),
+                        "percent_a_year": None if one.percent is None else round(one.percent, 4),
+                    }
+                    for days, one in zip(YIELD_DAYS, of_item, strict=True)
+                ],
                 "eligible": item.node.eligible,
             }
-            for item in portfolio.stakes
+            for item, of_item in zip(portfolio.stakes, yields, strict=True)
         ],
         "unbonding": [
             {
@@ -184,7 +215,18 @@ def _portfolio_json(portfolio: "Portfolio") -> dict[str, Any]:
     }
 
 
-def _print_portfolio(portfolio: "Portfolio") -> None:
+def _percent(one: "Yield", days: int) -> str:
+    """Write a yield; with the time that it covers, where that is less than asked for."""
+    if one.percent is None:
+        return "-"
+    percent = f"{one.percent:,.1f} %"
+    if one.span_s >= days * 86_400 * 0.99:
+        return percent
+    hours = one.span_s / 3_600
+    return f"{percent} (of {hours / 24:.1f} d)" if hours >= 48 else f"{percent} (of {hours:.1f} h)"
+
+
+def _print_portfolio(portfolio: "Portfolio", yields: "Sequence[Sequence[Yield]]") -> None:
     click.echo(f"{portfolio.staker} at block {portfolio.block:,}")
     click.echo(f"  in the wallet  {format_cai(portfolio.wallet_wei)} CAI, {portfolio.native_wei / 1e18:.4f} for gas")
     click.echo(f"  idle stake     {format_cai(portfolio.idle_wei)} CAI")
@@ -195,12 +237,15 @@ def _print_portfolio(portfolio: "Portfolio") -> None:
                 item.node.role.name.lower(),
                 TRANCHES[item.tranche],
                 format_cai(item.active_wei),
+                f"{float(_share(item)):.1%}",
                 format_cai(item.rewards_wei),
+                *(_percent(one, days) for days, one in zip(YIELD_DAYS, of_item, strict=True)),
                 "yes" if item.node.eligible else "no weight",
             )
-            for item in portfolio.stakes
+            for item, of_item in zip(portfolio.stakes, yields, strict=True)
         ]
-        print_table(("node", "role", "as", "CAI", "rewards", "counts"), rows, right=("node", "CAI", "rewards"))
+        columns = ("node", "role", "as", "CAI", "of these", "rewards", "a year, last 7 d", "last 30 d", "counts")
+        print_table(columns, rows, right=columns[3:8])
     if portfolio.unbonding:
         out = [
             (str(item.node_id), TRANCHES[item.tranche], format_cai(item.wei), _when(item.free_at, portfolio.time))

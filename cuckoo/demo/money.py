@@ -13,7 +13,7 @@ from cuckoo.domain.amounts import Wei, format_cai
 from cuckoo.domain.errors import FatalError
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.runtime.clock import SystemClock
-from cuckoo.services.redeeming import MinerEscrow, Redeeming
+from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
 from cuckoo.services.staking.wallet import Wallet
 from cuckoo.storage.vouchers import StoredVoucher, Vouchers
 from cuckoo.storage.writer import Reader
@@ -103,7 +103,8 @@ class Settlement:
     async def _redeem(self, name: str) -> None:
         escrow = MinerEscrow(self._client, self._founding.sender(name), self._nodes[name])
         async with Reader(self._founding.miner_folder(self._nodes[name])) as reader:
-            redeeming = Redeeming(Vouchers(reader), escrow, at_wei=Wei(0), interval_s=1.0, clock=SystemClock())
+            rules = RedeemRules(at_wei=Wei(0))
+            redeeming = Redeeming(Vouchers(reader), escrow, rules, interval_s=1.0, clock=SystemClock())
             if not await redeeming.look():
                 raise FatalError(f"redeem the voucher of {name}: the chain did not take it")
 

@@ -9,6 +9,7 @@ Wei = NewType("Wei", int)
 """10**-18 CAI."""
 
 CAI = Wei(10**18)
+GWEI = 10**9
 MINER_MINIMUM = Wei(20_000 * CAI)
 COORDINATOR_MINIMUM = Wei(2_000_000 * CAI)
 
@@ -46,3 +47,16 @@ def format_cai(wei: int, *, grouped: bool = True) -> str:
     if fraction:
         text += "." + f"{fraction:018d}".rstrip("0")
     return sign + text
+
+
+def parse_gwei(text: str) -> int:
+    """Read a gas price of decimal gwei, exactly, as wei of the native coin; raises AmountInvalid."""
+    wei, finer = divmod(parse_cai(text), GWEI)
+    if finer:
+        raise AmountInvalid(f'gas price "{text}" can not be read: write gwei with at most 9 decimals')
+    return wei
+
+
+def format_gwei(wei: int) -> str:
+    """Write a gas price as decimal gwei."""
+    return format_cai(wei * GWEI, grouped=False)

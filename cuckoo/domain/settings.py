@@ -17,6 +17,7 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     anything has a price. ``audits``: probability of a result to be made again by others before it is paid, 0..1;
     ``audit_device``: have this machine do it, on "cpu", "cuda:N" or "mps"; "" has other miners do it;
     ``audit_threads``: CPU threads for that, 0 for a share of the cores.
+    ``warn_days``: warn when the wallet lasts for fewer days at the present rate.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +38,7 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     audits: float = 0.02
     audit_device: str = ""
     audit_threads: int = 0
+    warn_days: float = 3.0
 
 
 class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +46,10 @@ class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``threads``: CPU threads of a worker on the CPU, 0 shares the cores among this miner's; where several miners run on
     one host, give each its part. ``preview_every``: denoising steps between two previews, 0 for none. ``min_price``:
-    least CAI for a megapixel-step. ``redeem_at``: CAI that a voucher must be worth to be redeemed by itself.
+    least CAI for a megapixel-step. ``max_unredeemed``: most CAI that one coordinator may owe, work in hand included; 0
+    for all that it has ring-fenced. ``redeem_at``: CAI that a voucher must be worth to be redeemed by itself, while gas
+    costs no more than ``redeem_max_gas_gwei``, 0 for any price. ``redeem_on_exit``: redeem what there is at a stop.
+    ``metrics``: HOST:PORT for Prometheus, "" for none.
     """
 
     devices: tuple[str, ...] = ("auto",)
@@ -53,15 +58,24 @@ class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
     preview_every: int = 0
     min_price: str = "0"
     redeem_at: str = "1"
+    redeem_max_gas_gwei: str = "0"
+    redeem_on_exit: bool = False
     redeem_interval_s: float = 30.0
+    max_unredeemed: str = "0"
     grace_s: float = 15.0
     progress_s: float = 5.0
+    metrics: str = ""
 
 
 class StakerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a staker may set. Times in seconds."""
+    """What a staker may set. Times in seconds.
+
+    ``auto_compound``: claim rewards of ``compound_at`` CAI and more, and vote with them for the node that paid them.
+    """
 
     interval_s: float = 10.0
+    auto_compound: bool = False
+    compound_at: str = "10"
 
 
 def load(

@@ -21,13 +21,15 @@ from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
 from cuckoo.roles.audits import DispatchWorkshop, open_audit_device
 from cuckoo.roles.chain import Chain, require_node
+from cuckoo.roles.status import CoordinatorStatus
 from cuckoo.runtime.service import Service
 from cuckoo.scheduler.state import SchedulerSettings, State
 from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
-from cuckoo.services.purse import CoordinatorEscrow, Purse
+from cuckoo.services.purse import DAY_S, CoordinatorEscrow, Purse
+from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
 from cuckoo.services.seeds import Seeds, SeedsOnChain
 from cuckoo.services.sessions import Sessions
@@ -83,6 +85,7 @@ async def open_coordinator(
                 rates=rates_of(settings),
                 target_wei=parse_cai(settings.escrow),
                 interval_s=settings.escrow_interval_s,
+                warn_s=settings.warn_days * DAY_S,
                 clock=clock,
             )
             await purse.open()
@@ -122,6 +125,8 @@ async def open_coordinator(
                 clock=clock,
             )
             retention = Retention(store, days=settings.retention_days, draw_period_s=period_s, clock=clock)
+            status = CoordinatorStatus(chain, node.node_id, dispatch, purse)
+            reporting = Reporting(folder, network.name, status.read, clock=clock)
             async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
                 log.info("coordinator serves", node=node.node_id, address=f"http://{settings.host}:{port}")
                 yield [
@@ -132,6 +137,7 @@ async def open_coordinator(
                     Service("retention", retention.run),
                     Service("audits", auditing.run),
                     *device_services,
+                    Service("reporting", reporting.run),
                     Service("store", store.writer.watch),
                 ]
 

@@ -10,7 +10,7 @@ import structlog
 from cuckoo.chain.escrow import EscrowContract, NodeEscrow
 from cuckoo.chain.transactions import Sender
 from cuckoo.client.coordinator import CoordinatorClient
-from cuckoo.domain.amounts import parse_cai
+from cuckoo.domain.amounts import Wei, parse_cai, parse_gwei
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.settings import MinerSettings
@@ -19,12 +19,16 @@ from cuckoo.inference.pool import PoolOptions, WorkerPool
 from cuckoo.protocol.eip712 import Domain
 from cuckoo.protocol.signing import Signer
 from cuckoo.roles.chain import Chain, require_node, why_not_eligible
+from cuckoo.roles.status import MinerStatus
+from cuckoo.runtime.metrics import MinerMetrics
 from cuckoo.runtime.service import Service
 from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
-from cuckoo.services.redeeming import MinerEscrow, Redeeming
+from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
+from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
 from cuckoo.storage.store import open_store
+from cuckoo.web.metrics import serving_metrics
 
 log = structlog.get_logger(__name__)
 
@@ -58,11 +62,18 @@ async def open_miner(
         grace_s=settings.grace_s,
     )
     folder = data_dir / chain.network.name / f"miner-{node.node_id}"
-    async with open_store(folder) as store, WorkerPool(models, options) as pool:
+    metrics = MinerMetrics()
+    async with (
+        serving_metrics(settings.metrics, metrics.render),
+        open_store(folder) as store,
+        WorkerPool(models, options) as pool,
+    ):
+        receipts = DurableReceipts(store)
+        await receipts.open(chain.clock.now())
         mining = Mining(
             Miner(node.node_id, signer, Domain(chain.network.chain_id, chain.network.staking)),
             pool=pool,
-            receipts=DurableReceipts(store),
+            receipts=receipts,
             escrow=EscrowContract(chain.client),
             coordinators=chain.registry.coordinators,
             connect=CoordinatorClient,
@@ -73,12 +84,19 @@ async def open_miner(
                 progress_s=settings.progress_s,
                 preview_every=settings.preview_every,
                 min_rate_wei=parse_cai(settings.min_price),
+                max_unredeemed_wei=parse_cai(settings.max_unredeemed),
+                account_holds_s=chain.network.rules.escrow_thaw / 2,
             ),
         )
+        escrow = MinerEscrow(chain.client, Sender(chain.client, private_key), node.node_id)
         redeeming = Redeeming(
             store.vouchers,
-            MinerEscrow(chain.client, Sender(chain.client, private_key), node.node_id),
-            at_wei=parse_cai(settings.redeem_at),
+            escrow,
+            RedeemRules(
+                at_wei=parse_cai(settings.redeem_at),
+                max_gas_price_wei=parse_gwei(settings.redeem_max_gas_gwei),
+                capped=mining.backing.capped,
+            ),
             interval_s=settings.redeem_interval_s,
             clock=chain.clock,
         )
@@ -89,14 +107,33 @@ async def open_miner(
             interval_s=settings.redeem_interval_s,
             clock=chain.clock,
         )
+
+        async def drain() -> None:
+            await mining.drain()
+            if settings.redeem_on_exit:
+                await redeeming.look(at_wei=Wei(1))
+
+        status = MinerStatus(
+            chain,
+            node.node_id,
+            mining=mining,
+            pool=pool,
+            receipts=receipts,
+            vouchers=store.vouchers,
+            redeeming=redeeming,
+            escrow=escrow,
+            metrics=metrics,
+        )
+        reporting = Reporting(folder, chain.network.name, status.read, clock=chain.clock)
         period_s = chain.network.parameters.draw_period
         retention = Retention(store, days=KEEP_DAYS, draw_period_s=period_s, clock=chain.clock)
         yield [
-            Service("mining", mining.run, mining.drain),
+            Service("mining", mining.run, drain),
             Service("workers", pool.watch),
             Service("redeeming", redeeming.run),
             Service("ledger", booking.run),
             Service("retention", retention.run),
+            Service("reporting", reporting.run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),
         ]

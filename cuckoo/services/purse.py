@@ -5,8 +5,10 @@ ring-fenced in Escrow, topped up ahead of need from the operator's wallet. At si
 voucher and chain holds, so that no restored backup rolls money back.
 """
 
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 import structlog
 
 from cuckoo.chain.contracts import StakingContract, TokenContract
@@ -32,6 +34,29 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+DAY_S = 86_400.0
+RATE_OVER_S = DAY_S
+"""The present rate of spending is that of the last day, or since the start."""
+SAMPLE_S = 60.0
+TOP_UPS_AHEAD = 20
+TOP_UP_GAS = 300_000
+WARNINGS = {
+    "wallet_short": "this coordinator can not hold enough ready for its miners: send CAI to its operator",
+    "not_topped_up": "a deposit into escrow was refused",
+    "wallet_low": "this coordinator's wallet runs dry: send CAI to its operator",
+    "gas_low": "this coordinator has little gas left for topping up: send native coin to its operator",
+}
+"""What a purse may warn of, and how it says so."""
+
+
+class PurseAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """One miner's account: what it has earned and was not paid yet, what it was paid, what is ready beyond that."""
+
+    miner: NodeId
+    owed_wei: Wei
+    redeemed_wei: Wei
+    free_wei: Wei
+
 
 class EscrowOnChain(Protocol):
     """What the purse does on chain. All raise TransientError when the chain does not answer."""
@@ -42,6 +67,12 @@ class EscrowOnChain(Protocol):
     async def wallet_wei(self) -> Wei:
         """Read what the operator's wallet holds."""
 
+    async def native_wei(self) -> int:
+        """Read what the operator's wallet has for gas."""
+
+    async def gas_price_wei(self) -> int:
+        """Read what a unit of gas costs now."""
+
     async def deposit(self, amounts: list[tuple[NodeId, Wei]]) -> None:
         """Hold more ready."""
 
@@ -50,7 +81,12 @@ class EscrowOnChain(Protocol):
 
 
 class Purse:
-    """Owes, backs, signs."""
+    """Owes, backs, signs.
+
+    Attributes:
+        wallet_wei, native_wei: what the operator's wallet had when it was last read; None before.
+        warnings: what is wrong now, by kind: see :data:`WARNINGS`.
+    """
 
     def __init__(  # noqa: PLR0913 - what it works with, by name
         self,
@@ -63,6 +99,7 @@ class Purse:
         rates: Rates,
         target_wei: Wei,
         interval_s: float,
+        warn_s: float,
         clock: Clock,
     ) -> None:
         """Take what it works with; call ``open`` before anything else.
@@ -76,6 +113,7 @@ class Purse:
             rates: what a megapixel-step costs.
             target_wei: what to hold ready for each miner where anything has a price; topped up at half of it.
             interval_s: how often accounts are read.
+            warn_s: warn when the wallet lasts for less at the present rate.
             clock: time.
         """
         self._coordinator = coordinator
@@ -90,7 +128,13 @@ class Purse:
         self._owed: dict[NodeId, int] = {}
         self._held: dict[NodeId, int] = {}
         self._accounts: dict[NodeId, EscrowAccount] = {}
-        self._told_poor = False
+        self._warn_s = warn_s
+        self._earned_wei = 0
+        self._samples: deque[tuple[float, int]] = deque([(clock.monotonic(), 0)])
+        self._unanswered = False
+        self.wallet_wei: Wei | None = None
+        self.native_wei: int | None = None
+        self.warnings: dict[str, str] = {}
         self.changed: Callable[[NodeId], None] = lambda _: None
 
     async def open(self) -> None:
@@ -122,6 +166,7 @@ class Purse:
             at: unix seconds.
         """
         self._owed[miner] = self._owed.get(miner, 0) + amount_wei
+        self._earned_wei += amount_wei
         return self._store.ledger.append(
             NewEntry(
                 account=OWED,
@@ -157,7 +202,7 @@ class Purse:
             TransientError: the chain does not answer.
             SignatureInvalid: the voucher is not ours, or not for this miner.
         """
-        account = self._accounts[miner] = await self._chain.account(miner)
+        account = self._accounts[miner] = await self._account(miner)
         known = {"chain": account.redeemed_wei, "voucher": await self._worth(miner, shown)}
         owed = self._owed.get(miner, 0)
         source, highest = max(known.items(), key=lambda item: item[1])
@@ -180,7 +225,19 @@ class Purse:
                     )
                 )
             )
-        await self._top_up()
+        try:
+            await self._top_up()
+        except TransientError as error:
+            log.warning("escrow not topped up", reason=str(error))
+
+    async def _account(self, miner: NodeId) -> EscrowAccount:
+        """Read an account; while the chain does not answer, what this process knew before holds."""
+        try:
+            return await self._chain.account(miner)
+        except TransientError:
+            if miner not in self._accounts:
+                raise
+            return self._accounts[miner]
 
     async def _worth(self, miner: NodeId, shown: SignedVoucher | None) -> int:
         if shown is None:
@@ -204,7 +261,11 @@ class Purse:
             try:
                 await self.refresh()
             except TransientError as error:
-                log.warning("escrow not read; what was known before holds", reason=str(error))
+                if not self._unanswered:
+                    log.warning("escrow not read; what was known before holds", reason=str(error))
+                self._unanswered = True
+            else:
+                self._unanswered = False
 
     async def refresh(self) -> None:
         """Read all accounts once, tell what changed, and top up; raises TransientError."""
@@ -214,6 +275,7 @@ class Purse:
                 self._accounts[miner] = account
                 self.changed(miner)
         await self._top_up()
+        await self._look_ahead()
 
     async def _top_up(self) -> None:
         wanted = [
@@ -222,31 +284,81 @@ class Purse:
             if 2 * (free := self.free_wei(miner)) < self._target_wei
         ][:MOST_MINERS]
         if not wanted:
+            self._warn("wallet_short", "")
             return
         wallet = await self._chain.wallet_wei()
         total = sum(amount for _, amount in wanted)
-        if wallet < total:
-            if not self._told_poor:
-                log.warning(
-                    "this coordinator can not hold enough ready for its miners: send CAI to its operator",
-                    operator=self._signer.address,
-                    has=format_cai(wallet),
-                    needs=format_cai(Wei(total)),
-                )
-            self._told_poor = True
+        short = wallet < total
+        self._warn("wallet_short", f"{format_cai(wallet)} CAI are there, {format_cai(total)} wanted" if short else "")
+        if short:
             return
-        self._told_poor = False
         try:
             await self._chain.deposit(wanted)
         except TransientError:
             raise
         except CuckooError as error:
-            log.warning("escrow not topped up", reason=str(error))
+            self._warn("not_topped_up", str(error))
             return
+        self._warn("not_topped_up", "")
         for miner, _ in wanted:
             self._accounts[miner] = await self._chain.account(miner)
             self.changed(miner)
         log.info("escrow topped up", miners=len(wanted), cai=format_cai(Wei(total)))
+
+    # What is shown.
+
+    def accounts(self) -> list[PurseAccount]:
+        """Return the accounts of the miners that signed in since the start."""
+        return [
+            PurseAccount(
+                miner=miner,
+                owed_wei=Wei(max(0, self._owed.get(miner, 0) - account.redeemed_wei)),
+                redeemed_wei=account.redeemed_wei,
+                free_wei=self.free_wei(miner),
+            )
+            for miner, account in self._accounts.items()
+        ]
+
+    @property
+    def lasts_s(self) -> float | None:
+        """How long the wallet lasts at the present rate; None while nothing is spent or known."""
+        at, earned = self._samples[0]
+        spent, over_s = self._earned_wei - earned, self._clock.monotonic() - at
+        if self.wallet_wei is None or over_s < SAMPLE_S or not spent:
+            return None
+        return self.wallet_wei / spent * over_s
+
+    async def _look_ahead(self) -> None:
+        """Read the wallet, and warn before it is empty; raises TransientError."""
+        now = self._clock.monotonic()
+        if now - self._samples[-1][0] >= SAMPLE_S:
+            self._samples.append((now, self._earned_wei))
+        while len(self._samples) > 1 and now - self._samples[0][0] > RATE_OVER_S:
+            self._samples.popleft()
+        self.wallet_wei, self.native_wei = await self._chain.wallet_wei(), await self._chain.native_wei()
+        lasts_s = self.lasts_s
+        low = lasts_s is not None and lasts_s < self._warn_s
+        self._warn(
+            "wallet_low",
+            f"{format_cai(self.wallet_wei)} CAI last {(lasts_s or 0) / DAY_S:.1f} days at the present rate"
+            if low
+            else "",
+        )
+        if self._target_wei:
+            needed = TOP_UPS_AHEAD * TOP_UP_GAS * await self._chain.gas_price_wei()
+            has = f"{format_cai(self.native_wei)} native coin are there, {format_cai(needed)} wanted"
+            self._warn("gas_low", has if self.native_wei < needed else "")
+
+    def _warn(self, kind: str, reason: str) -> None:
+        """Say once that something is wrong, and once that it is over."""
+        if reason and kind not in self.warnings:
+            log.warning(WARNINGS[kind], operator=self._signer.address, reason=reason)
+        elif not reason and kind in self.warnings:
+            log.info("a warning is over", kind=kind)
+        if reason:
+            self.warnings[kind] = reason
+        else:
+            self.warnings.pop(kind, None)
 
 
 class CoordinatorEscrow:
@@ -254,6 +366,7 @@ class CoordinatorEscrow:
 
     def __init__(self, client: ChainClient, sender: Sender, coordinator: NodeId) -> None:
         """Bind to a network and a wallet."""
+        self._client = client
         self._escrow = EscrowContract(client)
         self._token = TokenContract(client)
         self._staking = StakingContract(client)
@@ -267,6 +380,14 @@ class CoordinatorEscrow:
     async def wallet_wei(self) -> Wei:
         """Read what the operator's wallet holds."""
         return await self._token.balance(self._sender.address)
+
+    async def native_wei(self) -> int:
+        """Read what the operator's wallet has for gas."""
+        return await self._client.native_balance(self._sender.address)
+
+    async def gas_price_wei(self) -> int:
+        """Read what a unit of gas costs now."""
+        return await self._client.gas_price_wei()
 
     async def deposit(self, amounts: list[tuple[NodeId, Wei]]) -> None:
         """Approve exactly the sum, and deposit it."""

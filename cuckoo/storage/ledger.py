@@ -28,6 +28,10 @@ THAWING = "thawing"
 """A coordinator's: the part of it that is announced to be withdrawn."""
 FEES = "fees"
 """A miner's: what the chain keeps for its stakers and has not passed on."""
+REWARDS = "rewards"
+"""A staker's: what it has claimed, by node."""
+COMPOUNDED = "compounded"
+"""A staker's: what of that stands behind the node again."""
 
 _COLUMNS = "entry_id, at, account, kind, counterparty, amount_wei, cumulative_wei, task_id, attempt, reference, model"
 

@@ -71,24 +71,28 @@ class Receipts:
 
         return run
 
-    def settle(self, assignment_hash: bytes, *, accepted: bool, reply: bytes) -> Command[None]:
+    def settle(self, assignment_hash: bytes, *, accepted: bool, reply: bytes) -> Command[bool]:
         """Store the coordinator's reply and let go of the upload; a repeat changes nothing.
 
         The upload's bytes go with their segment: ``Blobs.drop_before``.
+
+        Returns (from the command):
+            Whether this is the first reply.
 
         Raises (from the command):
             NotFound: no receipt over this assignment.
         """
         state = ReceiptState.ACCEPTED if accepted else ReceiptState.REFUSED
 
-        def run(connection: sqlite3.Connection) -> None:
+        def run(connection: sqlite3.Connection) -> bool:
             if not _read(connection, "WHERE assignment_hash = ?", (assignment_hash,)):
                 raise NotFound(f"settle the receipt over assignment {assignment_hash.hex()}: there is none")
-            connection.execute(
+            settled = connection.execute(
                 "UPDATE receipts SET state = ?, reply = ?, result_hash = NULL "
                 "WHERE assignment_hash = ? AND state = 'signed'",
                 (state.value, reply, assignment_hash),
             )
+            return settled.rowcount > 0
 
         return run
 
@@ -119,6 +123,15 @@ class Receipts:
             ).fetchone()
         )
         return 0 if row is None else row[0]
+
+    async def accepted_since(self, at: float) -> int:
+        """Count the results signed at or after a unix time that were accepted."""
+        row = await self._reader.execute(
+            lambda connection: connection.execute(
+                "SELECT count(*) FROM receipts WHERE state = 'accepted' AND signed_at >= ?", (at,)
+            ).fetchone()
+        )
+        return int(row[0])
 
     def forget_before(self, at: float, *, limit: int = 500) -> Command[int]:
         """Delete settled receipts signed before ``at``.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cuckoo.storage.audits import Audits
 from cuckoo.storage.blobs import Blobs
+from cuckoo.storage.compounds import Compounds
 from cuckoo.storage.drawlog import DrawLog
 from cuckoo.storage.ledger import Ledger
 from cuckoo.storage.marks import SequenceMarks
@@ -31,6 +32,7 @@ class Store:
     receipts: Receipts
     vouchers: Vouchers
     audits: Audits
+    compounds: Compounds
 
 
 @asynccontextmanager
@@ -61,4 +63,5 @@ async def open_store(directory: Path, *, clock: Callable[[], float] = time.time)
                 receipts=Receipts(reader, blobs),
                 vouchers=Vouchers(reader),
                 audits=Audits(reader),
+                compounds=Compounds(reader),
             )

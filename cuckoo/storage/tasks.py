@@ -280,6 +280,15 @@ class TaskStore:
             lambda connection: read_tasks(connection, f"{where}ORDER BY position DESC LIMIT ?", (*values, limit))
         )
 
+    async def ended_since(self, at: float) -> dict[TaskStatus, int]:
+        """Count the tasks that ended at or after a unix time, by how they ended."""
+        rows = await self._reader.execute(
+            lambda connection: connection.execute(
+                "SELECT status, count(*) FROM tasks WHERE ended_at >= ? GROUP BY status", (at,)
+            ).fetchall()
+        )
+        return {TaskStatus(status): count for status, count in rows}
+
     async def miner_counts(self) -> dict[NodeId, MinerCounts]:
         """Read what every miner did."""
         rows = await self._reader.execute(

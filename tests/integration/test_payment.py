@@ -148,7 +148,8 @@ async def test_backup__restored__the_miners_voucher_and_the_chain_are_believed(t
         await miner.sign_in(voucher=signed_voucher(7 * CAI))
         assert (await paid(coordinator, miner)).voucher.cumulative == 7 * CAI + PRICE
         escrow.set(2, redeemed_wei=Wei(20 * CAI))
-        await miner.sign_in(voucher=signed_voucher(7 * CAI))
+        session = await miner.sign_in(voucher=signed_voucher(7 * CAI))
+        assert session.voucher == signed_voucher(20 * CAI)
         assert (await paid(coordinator, miner)).voucher.cumulative == 20 * CAI + PRICE
         await miner.client.close()
 

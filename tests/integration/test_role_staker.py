@@ -35,7 +35,7 @@ async def until(condition):
             await asyncio.sleep(0.05)
 
 
-async def test_staker__matured_stake_and_a_node_without_weight__released_and_reported(chain, network):
+async def test_staker__matured_stake_and_a_node_without_weight__released_and_reported(chain, network, tmp_path):
     owner, _, node_id = await registered_miner(chain)
     key = secrets.token_bytes(32)
     sender = Sender(chain.client, key)
@@ -50,7 +50,7 @@ async def test_staker__matured_stake_and_a_node_without_weight__released_and_rep
             run_on_chain(
                 network,
                 (),
-                [("staker", lambda c: open_staker(c, key, StakerSettings(interval_s=0.2)))],
+                [("staker", lambda c: open_staker(c, key, tmp_path, StakerSettings(interval_s=0.2)))],
                 grace_s=5,
                 stop=stop,
             )

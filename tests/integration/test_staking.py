@@ -16,7 +16,9 @@ from cuckoo.protocol.signing import Signer
 from cuckoo.runtime.clock import SystemClock
 from cuckoo.services.follower import Follower
 from cuckoo.services.staking.registration import NewNode, Registration
+from cuckoo.services.staking.rewards import RewardBook
 from cuckoo.services.staking.watch import StakeWatch
+from cuckoo.storage.store import open_store
 
 MINER = NewNode(role=Role.MINER, introduction=Introduction(name="a miner"), amount=20_000 * CAI)
 
@@ -200,15 +202,17 @@ async def test_portfolio__node_taken_over__shows_what_unbonds_there_to_its_new_o
     assert (await heir.portfolio()).idle_wei == 5_000 * CAI
 
 
-async def test_watch__matured_stake__is_released_by_itself(chain):
+async def test_watch__matured_stake__is_released_by_itself(chain, tmp_path):
     _, _, node_id = await _miner(chain)
     voter = await chain.person()
     await voter.deposit(2 * CAI)
     await voter.vote(node_id, 2 * CAI)
     await voter.unvote(node_id)
-    watch = StakeWatch(voter, SystemClock(), interval_s=1)
-    await watch.look()
-    assert (await voter.portfolio()).idle_wei == 0
-    await chain.pass_time(DEVNET.unbonding + 2 * DEVNET.release_bucket)
-    await asyncio.gather(watch.look(), watch.look())
-    assert (await voter.portfolio()).idle_wei == 2 * CAI
+    async with open_store(tmp_path) as store:
+        rewards = RewardBook(chain.client, voter.address, store)
+        watch = StakeWatch(voter, rewards, None, SystemClock(), interval_s=1)
+        await watch.look()
+        assert (await voter.portfolio()).idle_wei == 0
+        await chain.pass_time(DEVNET.unbonding + 2 * DEVNET.release_bucket)
+        await asyncio.gather(watch.look(), watch.look())
+        assert (await voter.portfolio()).idle_wei == 2 * CAI

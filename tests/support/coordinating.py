@@ -135,6 +135,9 @@ class Escrow:
         self.accounts = {}
         self.operators = {COORDINATOR_KEY.address}
         self.deposits = []
+        self.native = 10**18
+        self.gas_price = 10**9
+        self.error = None
 
     def set(self, miner, **fields):
         known = dict.fromkeys(("balance_wei", "thawing_wei", "thawed_at", "redeemed_wei", "fees_wei"), 0)
@@ -142,13 +145,25 @@ class Escrow:
             known = msgspec.structs.asdict(self.accounts[miner])
         self.accounts[miner] = EscrowAccount(**(known | fields))
 
+    def _answer(self):
+        if self.error is not None:
+            raise self.error
+
     async def account(self, miner):
+        self._answer()
         if miner not in self.accounts:
             self.set(miner)
         return self.accounts[miner]
 
     async def wallet_wei(self):
+        self._answer()
         return Wei(self.wallet)
+
+    async def native_wei(self):
+        return self.native
+
+    async def gas_price_wei(self):
+        return self.gas_price
 
     async def deposit(self, amounts):
         self.deposits.append(amounts)
@@ -225,6 +240,7 @@ async def running(
                 rates=rates,
                 target_wei=Wei(10 * CAI),
                 interval_s=1.0,
+                warn_s=3 * 86_400.0,
                 clock=clock,
             )
             await purse.open()

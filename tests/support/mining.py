@@ -177,8 +177,8 @@ class Coordinator:
         self.requests, self.proofs, self.polls, self.steps, self.uploads, self.failures = [], [], [], [], [], []
         self.progress_reply = ProgressReply(cancelled=False)
         self.submit_errors = []
+        self.sign_in_voucher = None
         self.vouchers = []
-        self.session_voucher = None
         self.signed_out = 0
         self.parked = 0
         self.closed = 0
@@ -283,7 +283,7 @@ class Coordinator:
             token=token,
             expires_at=int(self.clock.now()) + self.session_s,
             open_tasks=self.open_tasks,
-            voucher=self.session_voucher,
+            voucher=self.sign_in_voucher,
         )
 
     async def sign_out(self, token):

@@ -1,12 +1,16 @@
 """A priced picture through real processes: escrow filled, voucher issued, redeemed on chain, and a kill in between."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from cuckoo.chain.deployment import read_network
 from cuckoo.chain.escrow import EscrowContract
 from cuckoo.chain.rpc import ChainClient
 from cuckoo.client.app import AppClient
-from cuckoo.domain.amounts import CAI
+from cuckoo.domain.amounts import CAI, format_cai
 from cuckoo.domain.pricing import price_of
 from cuckoo.protocol.messages import TaskRequest
 from tests.support.processes import ENVIRONMENT, Town, until
@@ -60,3 +64,24 @@ async def test_price__picture_made__redeemed_on_chain_to_the_wei(town):
         account = await until(redeemed, what="the voucher to be redeemed")
         assert account.redeemed_wei == 4 * PRICE
         assert 4 * PRICE >= 20 * CAI > 3 * PRICE
+
+    async def agrees(role, name):
+        checked = ledger(town, name, "ledger", "check", "--role", role)
+        assert checked.returncode == 0, checked.stdout
+        (account,) = json.loads(checked.stdout)["accounts"]
+        return account["redeemed"] == format_cai(4 * PRICE, grouped=False)
+
+    town.processes["coordinator"].kill()
+    assert await agrees("coordinator", "coordinator"), "after a kill"
+    assert await agrees("miner", "miner-0"), "while it runs"
+    earned = json.loads(ledger(town, "miner-0", "miner", "earnings").stdout)
+    assert earned["periods"]["today"]["earned"] == format_cai(4 * PRICE, grouped=False)
+    assert earned["models"][0]["model"] == "emoji-64"
+
+
+def ledger(town, name, *command):
+    """Run a command that reads the data of one of the processes."""
+    where = ("--data-dir", str(town.folder / name), "--network", str(town.network_file))
+    return subprocess.run(
+        [sys.executable, "-m", "cuckoo", *command, "--json", *where], capture_output=True, text=True, check=False
+    )

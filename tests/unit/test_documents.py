@@ -133,20 +133,15 @@ def table_of_settings(guide):
     return found
 
 
-@pytest.mark.parametrize(("kind", "guide"), [(CoordinatorSettings, "coordinator"), (MinerSettings, "miner")])
+@pytest.mark.parametrize(
+    ("kind", "guide"), [(CoordinatorSettings, "coordinator"), (MinerSettings, "miner"), (StakerSettings, "staker")]
+)
 def test_guide__settings__are_all_there_with_their_defaults(kind, guide):
     table = table_of_settings((ROOT / "docs" / f"guide-{guide}.md").read_text(encoding="utf-8"))
     defaults = msgspec.structs.asdict(kind())
     assert set(table) == set(defaults)
     told = {name: default for name, default in defaults.items() if default not in ("", {})}
     assert {name: table[name] for name in told} == {name: as_written(default) for name, default in told.items()}
-
-
-def test_guide__setting_of_the_staker__is_there_with_its_default():
-    guide = (ROOT / "docs" / "guide-staker.md").read_text(encoding="utf-8")
-    assert msgspec.structs.asdict(StakerSettings()) == {"interval_s": 10.0}
-    assert "Every 10\nseconds" in guide
-    assert "`CUCKOO_STAKER_INTERVAL_S`" in guide
 
 
 @pytest.mark.parametrize("contract", ["Staking", "Faucet"])

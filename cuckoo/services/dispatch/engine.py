@@ -384,7 +384,7 @@ class Engine:
         if task is None:
             return
         self.tasks.set_status(task, status, at=now, error=reason)
-        self._metrics.tasks.labels(status.value).inc()
+        self._metrics.ended(status.value, now)
         self._metrics.task_s.observe(max(0.0, now - task.created_at))
         self.watchers.publish(final_event(task))
 

@@ -12,7 +12,7 @@ from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.domain.task import TaskStatus
 from cuckoo.runtime.clock import Clock
-from cuckoo.runtime.metrics import CoordinatorMetrics
+from cuckoo.runtime.metrics import DAY_S, CoordinatorMetrics
 from cuckoo.scheduler.events import AttemptRestored, PeriodStarted, ResultDisproved, TaskRestored, Ticked
 from cuckoo.scheduler.state import State
 from cuckoo.services.dispatch.apps import AppDesk
@@ -123,6 +123,9 @@ class Dispatch:
 
     async def recover(self) -> None:
         """Read the open tasks from the store: nothing that was acknowledged is lost."""
+        began = self._clock.now()
+        for status, count in (await self._store.tasks.ended_since(began - began % DAY_S)).items():
+            self.metrics.today.add(status.value, began, count)
         stored_tasks = await self._store.tasks.load_open()
         for stored in stored_tasks:
             task = task_of(stored)

@@ -65,6 +65,7 @@ class Connection:
         coordinator: who it is, from the chain.
         open_tasks: how many tasks it has for us, as far as is known: at sign-in, then from what polls bring.
         in_use: polls and attempts that go through it now.
+        on_paid: called when a result is accepted on disk, with what the best voucher then holds, in wei.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Connection:
         self.coordinator = coordinator
         self.open_tasks = 0
         self.in_use = 0
+        self.on_paid: Callable[[StoredReceipt, int], None] = lambda *_: None
         self._link = link
         self._miner = miner
         self._hasher = Hasher(miner.domain)
@@ -104,6 +106,11 @@ class Connection:
         self._seen: dict[int, bytes] = {}
 
     # Health of the connection.
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether there is a session."""
+        return self._session is not None
 
     @property
     def wait_s(self) -> float:
@@ -180,7 +187,7 @@ class Connection:
                 )
             )
             if session.voucher is not None:
-                await self._receipts.keep_voucher(self._checked(session.voucher))
+                await self._receipts.keep(self._checked(session.voucher))
         except TransientError as error:
             self._failed(error)
             raise
@@ -267,6 +274,7 @@ class Connection:
         """Keep the answer to an accepted result, and its voucher; a coordinator that owes more is left alone."""
         voucher, fault = self._read(reply.voucher)
         earned, holds = await self._receipts.earn(stored, reply=encode_json(reply), voucher=voucher)
+        self.on_paid(stored, holds)
         self._compare(earned, holds, fault)
 
     async def accept_part(self, assignment: Assignment, reply: ProgressReply) -> None:

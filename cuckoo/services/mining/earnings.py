@@ -1,20 +1,14 @@
-"""What a miner earns: vouchers checked and kept, and work refused that nothing on chain backs."""
+"""What a miner earns: vouchers, checked before they are kept and shown at sign-ins."""
 
-from cuckoo.chain.escrow import EscrowAccount
-from cuckoo.domain.amounts import Wei, format_cai
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import PeerFault
-from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.eip712 import Hasher
 from cuckoo.protocol.messages import SignedVoucher
-from cuckoo.protocol.receipts import Assignment, Voucher
+from cuckoo.protocol.receipts import Voucher
 from cuckoo.protocol.signing import check_signed_by
-from cuckoo.runtime.clock import Clock
 from cuckoo.services.mining.coordinators import Coordinator
-from cuckoo.services.mining.seams import EscrowReader, Miner, ReceiptStore
+from cuckoo.services.mining.seams import Miner
 from cuckoo.storage.vouchers import StoredVoucher
-
-FRESH_S = 5.0
-"""So old may be what is known of an account: a thaw takes days, 30 seconds on the devnet."""
 
 
 class VoucherWrong(PeerFault):
@@ -63,47 +57,3 @@ def shown(stored: StoredVoucher | None, miner: Miner) -> SignedVoucher | None:
         coordinator_node=stored.coordinator_node, miner_node=miner.node_id, cumulative=stored.cumulative_wei
     )
     return SignedVoucher(voucher=voucher, signature=stored.signature)
-
-
-class Backing:
-    """Whether what coordinators offer is ring-fenced for this miner."""
-
-    def __init__(self, miner: Miner, receipts: ReceiptStore, escrow: EscrowReader, clock: Clock) -> None:
-        """Take what it reads."""
-        self._miner = miner
-        self._receipts = receipts
-        self._escrow = escrow
-        self._clock = clock
-        self._accounts: dict[NodeId, tuple[float, EscrowAccount]] = {}
-
-    async def refusal(self, assignment: Assignment, in_flight_wei: int) -> str:
-        """Say why an assignment is not backed, or "" when it is.
-
-        Args:
-            assignment: with its price.
-            in_flight_wei: what other attempts for the same coordinator will earn.
-
-        Raises:
-            TransientError: the chain does not answer.
-        """
-        if not assignment.price:
-            return ""
-        coordinator = assignment.coordinator_node
-        account = await self._account(coordinator)
-        best = await self._receipts.best_voucher(coordinator)
-        free = account.free_wei(best.cumulative_wei if best else 0) - in_flight_wei
-        if free >= assignment.price:
-            return ""
-        return (
-            f"{format_cai(assignment.price)} CAI are offered, and coordinator {coordinator} holds "
-            f"{format_cai(Wei(max(0, free)))} ready beyond what it owes this miner"
-        )
-
-    async def _account(self, coordinator: NodeId) -> EscrowAccount:
-        now = self._clock.monotonic()
-        known = self._accounts.get(coordinator)
-        if known is not None and now - known[0] < FRESH_S:
-            return known[1]
-        account = await self._escrow.account(coordinator, self._miner.node_id)
-        self._accounts[coordinator] = now, account
-        return account

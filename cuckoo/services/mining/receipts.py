@@ -1,12 +1,16 @@
 """The receipt store as mining uses it: every write returns after its commit."""
 
+import sqlite3
 from contextlib import suppress
 from typing import Any
+
+import msgspec
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import Conflict
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.receipts import Assignment
+from cuckoo.runtime.metrics import DAY_S, Today
 from cuckoo.storage.ledger import EARNED
 from cuckoo.storage.records import NewEntry, NewReceipt, StoredReceipt
 from cuckoo.storage.store import Store
@@ -15,7 +19,11 @@ from cuckoo.storage.writer import Command, together
 
 
 class DurableReceipts:
-    """A data directory's receipts behind :class:`cuckoo.services.mining.seams.ReceiptStore`."""
+    """A data directory's receipts behind :class:`cuckoo.services.mining.seams.ReceiptStore`.
+
+    Attributes:
+        today: counts results that were accepted, by the day they were signed.
+    """
 
     def __init__(self, store: Store) -> None:
         """Take an open store."""
@@ -23,6 +31,11 @@ class DurableReceipts:
         self._receipts = store.receipts
         self._ledger = store.ledger
         self._vouchers = store.vouchers
+        self.today = Today()
+
+    async def open(self, now: float) -> None:
+        """Read how many results were accepted today."""
+        self.today.add("accepted", now, await self._receipts.accepted_since(now - now % DAY_S))
 
     async def record(self, receipt: NewReceipt) -> StoredReceipt:
         """Store a receipt with its upload; where there is one already, that one is returned unchanged."""
@@ -47,22 +60,30 @@ class DurableReceipts:
     async def earn(self, receipt: StoredReceipt, *, reply: bytes, voucher: StoredVoucher | None) -> tuple[int, int]:
         """Store the answer to an accepted result, what it earned, and the voucher; see the seam."""
         coordinator = receipt.coordinator_node
-        commands: list[Command[Any]] = [self._receipts.settle(receipt.assignment_hash, accepted=True, reply=reply)]
-        if receipt.price_wei:
-            earned = NewEntry(
-                account=EARNED,
-                kind="result",
-                amount_wei=receipt.price_wei,
-                counterparty=coordinator,
-                at=receipt.signed_at,
-                task_id=receipt.task_id,
-                attempt=receipt.attempt,
-                model=receipt.model,
-            )
-            commands.append(self._ledger.append(earned))
-        if voucher is not None:
-            commands.append(self._vouchers.keep(voucher))
-        await self._writer.execute(together(*commands))
+        earned = NewEntry(
+            account=EARNED,
+            kind="result",
+            amount_wei=receipt.price_wei,
+            counterparty=coordinator,
+            at=receipt.signed_at,
+            task_id=receipt.task_id,
+            attempt=receipt.attempt,
+            model=receipt.model,
+        )
+        settle = self._receipts.settle(receipt.assignment_hash, accepted=True, reply=reply)
+
+        def book(connection: sqlite3.Connection) -> None:
+            if settle(connection) and receipt.price_wei:
+                try:
+                    self._ledger.append(earned)(connection)
+                except Conflict:
+                    # Task ids are the coordinator's to choose: one that it used twice is earned twice.
+                    self._ledger.append(msgspec.structs.replace(earned, task_id=None, attempt=None))(connection)
+            if voucher is not None:
+                self._vouchers.keep(voucher)(connection)
+
+        await self._writer.execute(book)
+        self.today.add("accepted", receipt.signed_at)
         return await self._standing(coordinator)
 
     async def earn_part(
@@ -90,8 +111,8 @@ class DurableReceipts:
         best = await self._vouchers.best(coordinator)
         return await self._ledger.cumulative(EARNED, coordinator), best.cumulative_wei if best else 0
 
-    async def keep_voucher(self, voucher: StoredVoucher) -> None:
-        """Store a voucher, unless there is a better one."""
+    async def keep(self, voucher: StoredVoucher) -> None:
+        """Keep a voucher, where it is better than what is kept."""
         await self._writer.execute(self._vouchers.keep(voucher))
 
     async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:

@@ -51,12 +51,17 @@ class MiningOptions:
         progress_s: longest silence about an attempt that it has.
         preview_every: denoising steps between two previews; 0 for none.
         min_rate_wei: least price of a megapixel-step.
+        max_unredeemed_wei: most that one coordinator may owe, work in hand included; 0 for what is ring-fenced.
+        account_holds_s: how long an escrow account that was read holds while the chain does not answer; less than
+            the network's thaw time.
     """
 
     draw_period_s: int
     progress_s: float = 5.0
     preview_every: int = 0
     min_rate_wei: Wei = _FREE
+    max_unredeemed_wei: Wei = _FREE
+    account_holds_s: float = 0.0
 
 
 class Pool(Protocol):
@@ -109,8 +114,8 @@ class ReceiptStore(Protocol):
             As ``earn``.
         """
 
-    async def keep_voucher(self, voucher: StoredVoucher) -> None:
-        """Store a voucher, unless there is a better one."""
+    async def keep(self, voucher: StoredVoucher) -> None:
+        """Keep a voucher, where it is better than what is kept."""
 
     async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:
         """Read the best voucher of a coordinator."""

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import FatalError, PeerFault, TransientError
 from cuckoo.domain.identifiers import ModelDigest, NodeId
 from cuckoo.domain.node import Node
@@ -14,13 +16,14 @@ from cuckoo.protocol.messages import Failure, ModelOffer, SignedAssignment
 from cuckoo.runtime.clock import Clock
 from cuckoo.scheduler.miner_choice import CoordinatorChoice, CoordinatorOffer
 from cuckoo.services.mining.attempt import Attempt, FailureKind, check_signature, refusal
+from cuckoo.services.mining.backing import Backing
 from cuckoo.services.mining.connection import Connection
 from cuckoo.services.mining.coordinators import Coordinator, callable_coordinators
 from cuckoo.services.mining.delivery import deliver
-from cuckoo.services.mining.earnings import Backing
 from cuckoo.services.mining.seams import CoordinatorLink, EscrowReader, Miner, MiningOptions, Pool, ReceiptStore
 from cuckoo.services.mining.slots import Slots
 from cuckoo.services.mining.waiting import wait_for
+from cuckoo.storage.records import StoredReceipt
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +37,7 @@ class Mining:
 
     Attributes:
         in_flight: attempts under way, by assignment hash.
+        backing: what coordinators hold ready for this miner.
     """
 
     def __init__(  # noqa: PLR0913 - what mining works with, by name
@@ -66,7 +70,7 @@ class Mining:
         self._miner = miner
         self._pool = pool
         self._receipts = receipts
-        self._backing = Backing(miner, receipts, escrow, clock)
+        self.backing = Backing(miner, receipts, escrow, clock, options)
         self._coordinators = coordinators
         self._connect = connect
         self._seed = seed
@@ -83,13 +87,19 @@ class Mining:
         self._draining = False
         self._slots: Slots | None = None
         self._offering: list[asyncio.Task[None]] = []
-        self._parked: set[asyncio.Task[SignedAssignment | None]] = set()
+        self._parked: dict[asyncio.Task[SignedAssignment | None], NodeId] = {}
         self._models: dict[ModelDigest, LoadedModel] = {}
+        self._undelivered: dict[bytes, StoredReceipt] = {}
+        self._settled: set[bytes] = set()
 
     @property
     def chosen(self) -> tuple[NodeId, ...]:
         """The coordinators that slots are offered to now."""
         return self._choice.chosen
+
+    def signed_in(self) -> set[NodeId]:
+        """Return the coordinators with a session."""
+        return {node for node, connection in self._connections.items() if connection.signed_in}
 
     # The service.
 
@@ -109,7 +119,7 @@ class Mining:
             async with asyncio.TaskGroup() as group:
                 for stored in await self._receipts.unsettled():
                     log.info("delivering again", task=stored.task_id, attempt=stored.attempt)
-                    group.create_task(deliver(stored, self._receipts, self._connections.get, self._clock))
+                    group.create_task(self._deliver_again(stored))
                 group.create_task(self._keep_choosing(), name="choose coordinators")
                 for slot in range(slots.total):
                     task = group.create_task(self._offer(slot, group), name=f"slot {slot}")
@@ -118,6 +128,14 @@ class Mining:
             raise failures.exceptions[0] from None
         finally:
             await asyncio.gather(*(link.close() for link in (*self._connections.values(), *self._retired)))
+
+    async def _deliver_again(self, stored: StoredReceipt) -> None:
+        self._undelivered[stored.assignment_hash] = stored
+        try:
+            await deliver(stored, self._receipts, self._connections.get, self._clock)
+        finally:
+            del self._undelivered[stored.assignment_hash]
+            self._settled.discard(stored.assignment_hash)
 
     async def drain(self) -> None:
         """Take no new work, and return when everything under way is delivered or given back."""
@@ -134,6 +152,7 @@ class Mining:
         while True:
             await self._follow_registry()
             await self._withdraw_unready()
+            await self._follow_backing()
             if self._redraw_is_due():
                 await self._redraw()
             await self._clock.sleep(TICK_S)
@@ -153,6 +172,7 @@ class Mining:
                 self._connections[node] = Connection(
                     coordinator, link, self._miner, self._receipts, self._offers, self._clock
                 )
+                self._connections[node].on_paid = self._paid
         for connection in [connection for connection in self._retired if not connection.in_use]:
             self._retired.remove(connection)
             await connection.close()
@@ -165,7 +185,7 @@ class Mining:
             self._choice.worked(now)
         if any(node not in self._known for node in self.chosen) or self._choice.due(self._period, now):
             return True
-        fails = any(self._connections[node].wait_s for node in self.chosen)
+        fails = any(self._connections[node].wait_s or self.backing.reason(node) for node in self.chosen)
         return fails and now - self._drawn_at >= self._options.progress_s
 
     @property
@@ -180,6 +200,7 @@ class Mining:
             await asyncio.gather(*(self._probe(one, probes) for one in usable if not one.in_use))
             usable = [one for one in usable if not one.wait_s]
         usable = usable or [self._connections[node] for node in self._known]
+        usable = [one for one in usable if not self.backing.reason(one.coordinator.node_id)] or usable
         offers = [
             CoordinatorOffer(
                 node=one.coordinator.node_id, weight_wei=one.coordinator.weight_wei, open_tasks=one.open_tasks
@@ -239,6 +260,9 @@ class Mining:
             if connection.wait_s:
                 await wait_for(changed, self._clock, connection.wait_s)
                 continue
+            if await self._review(connection.coordinator.node_id):
+                await wait_for(changed, self._clock, TICK_S)
+                continue
             await self._pool.ready.wait()
             connection.in_use += 1
             asked_at = self._clock.monotonic()
@@ -257,12 +281,12 @@ class Mining:
 
     async def _poll(self, slot: int, connection: Connection) -> SignedAssignment | None:
         parked = asyncio.create_task(connection.poll(slot))
-        self._parked.add(parked)
+        self._parked[parked] = connection.coordinator.node_id
         try:
             await asyncio.wait({parked})
         finally:
             parked.cancel()
-            self._parked.discard(parked)
+            self._parked.pop(parked, None)
         return None if parked.cancelled() else parked.result()
 
     async def _withdraw_unready(self) -> None:
@@ -274,6 +298,14 @@ class Mining:
         for poll in parked:
             poll.cancel()
         await asyncio.wait(parked)
+
+    async def _follow_backing(self) -> None:
+        """See who may be served again, and take back what is offered where nobody knows whether it would be paid."""
+        stopped = {node for node in self.backing.standings if self.backing.reason(node)}
+        for node in stopped | set(self._parked.values()):
+            await self._review(node)
+        for poll in [poll for poll, node in self._parked.items() if self.backing.blind(node)]:
+            poll.cancel()
 
     def _connection_for(self, slot: int) -> Connection | None:
         chosen = self.chosen
@@ -314,6 +346,7 @@ class Mining:
             connection.in_use -= 1
             self._choice.worked(self._clock.monotonic())
             del self.in_flight[attempt.assignment_hash]
+            self._settled.discard(attempt.assignment_hash)
             if not self.in_flight:
                 self._idle.set()
             self._release(attempt.assignment_hash)
@@ -343,13 +376,32 @@ class Mining:
             return
         await attempt.run()
 
+    # Who owes what.
+
+    def in_flight_wei(self, coordinator: NodeId, *, without: Attempt | None = None) -> Wei:
+        """Return what work in hand for a coordinator will earn: attempts under way, and results not answered yet."""
+        prices = {
+            key: (one.assignment.coordinator_node, one.assignment.price)
+            for key, one in self.in_flight.items()
+            if one is not without
+        }
+        prices |= {key: (one.coordinator_node, one.price_wei) for key, one in self._undelivered.items()}
+        return Wei(sum(wei for key, (node, wei) in prices.items() if node == coordinator and key not in self._settled))
+
+    def _paid(self, stored: StoredReceipt, cumulative_wei: int) -> None:
+        """Count a result as unredeemed instead of in hand, in one step: never twice, never not at all."""
+        self._settled.add(stored.assignment_hash)
+        self.backing.paid(stored.coordinator_node, cumulative_wei)
+
+    async def _review(self, coordinator: NodeId) -> str:
+        return await self.backing.review(coordinator, lambda: self.in_flight_wei(coordinator))
+
     async def _unbacked(self, attempt: Attempt) -> Failure | None:
         """Refuse work whose price is not ring-fenced for this miner, beyond what it is owed and has in hand."""
         node = attempt.assignment.coordinator_node
-        others = [one.assignment for one in self.in_flight.values() if one is not attempt]
-        in_flight_wei = sum(one.price for one in others if one.coordinator_node == node)
         try:
-            reason = await self._backing.refusal(attempt.assignment, in_flight_wei)
+            in_flight_wei = partial(self.in_flight_wei, node, without=attempt)
+            reason = await self.backing.refusal(attempt.assignment, in_flight_wei)
         except TransientError as error:
             reason = f"what coordinator {node} holds ready can not be read: {error}"
         return Failure(kind=FailureKind.NOT_BACKED, reason=reason) if reason else None

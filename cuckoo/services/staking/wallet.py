@@ -188,6 +188,11 @@ class Wallet:
                 )
         return answers
 
+    async def claim_of(self, node_id: NodeId, tranche: int) -> Done:
+        """Pay the rewards of one position into the wallet."""
+        receipt = await self._staking.claim(self.sender, node_id, tranche)
+        return done(f"claimed the rewards at node {node_id}", receipt)
+
     # Reads.
 
     async def portfolio(self) -> Portfolio:
@@ -195,6 +200,8 @@ class Wallet:
         block = await self._client.block()
         touched: dict[tuple[NodeId, int], set[int]] = {}
         for event in await self._events.of_staker(self.address, block.number):
+            if not event.node_id:
+                continue
             key = (NodeId(event.node_id), int(event.arguments["tranche"]))
             buckets = touched.setdefault(key, set())
             if event.name == "Unvoted":

@@ -7,9 +7,11 @@ import structlog
 
 from cuckoo.chain.events import Event
 from cuckoo.domain.amounts import format_cai
-from cuckoo.domain.errors import ConfigError, TransientError
+from cuckoo.domain.errors import ConfigError, Conflict, TransientError
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.runtime.clock import Clock
+from cuckoo.services.staking.compounding import Compounding
+from cuckoo.services.staking.rewards import RewardBook
 from cuckoo.services.staking.wallet import Wallet
 
 log = structlog.get_logger(__name__)
@@ -18,9 +20,27 @@ log = structlog.get_logger(__name__)
 class StakeWatch:
     """Looks after a staker's positions until cancelled."""
 
-    def __init__(self, wallet: Wallet, clock: Clock, *, interval_s: float) -> None:
-        """Take the wallet (with its key, for releases) and how often to look, in seconds."""
+    def __init__(
+        self,
+        wallet: Wallet,
+        rewards: RewardBook,
+        compounding: Compounding | None,
+        clock: Clock,
+        *,
+        interval_s: float,
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            wallet: with its key, for releases.
+            rewards: where claims are booked.
+            compounding: puts rewards to work; None to leave them.
+            clock: time.
+            interval_s: how often to look, in seconds.
+        """
         self._wallet = wallet
+        self._rewards = rewards
+        self._compounding = compounding
         self._clock = clock
         self._interval_s = interval_s
         self._behind: set[NodeId] = set()
@@ -50,6 +70,12 @@ class StakeWatch:
                         log.info("released", detail=answer.detail, transaction=answer.transaction)
                 except ConfigError as error:
                     log.warning("release not possible", reason=str(error))
+            if self._compounding is not None:
+                await self._compounding.look(portfolio)
+            try:
+                await self._rewards.advance()
+            except Conflict as error:
+                log.warning("rewards are not booked: move the folder of this ledger away", reason=str(error))
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Report what happened to nodes this staker stands behind; a listener of the follower."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cuckoo.domain.amounts import CAI, format_cai, parse_cai
+from cuckoo.domain.amounts import CAI, format_cai, format_gwei, parse_cai, parse_gwei
 from cuckoo.domain.errors import AmountInvalid
 
 
@@ -30,3 +30,10 @@ def test_parse__nonsense__is_refused(text):
 
 def test_format__negative__keeps_the_sign():
     assert format_cai(-5 * CAI // 2) == "-2.5"
+
+
+def test_gwei__decimal__is_exact_and_no_finer_than_a_wei():
+    assert parse_gwei("0.1") == 10**8
+    assert format_gwei(1_500_000_000) == "1.5"
+    with pytest.raises(AmountInvalid, match="9 decimals"):
+        parse_gwei("0.0000000001")

@@ -1,9 +1,11 @@
 """Prices are exact integers, the same on both sides."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cuckoo.domain.amounts import CAI, Wei
+from cuckoo.domain.amounts import CAI, Wei, format_cai
 from cuckoo.domain.pricing import MEGAPIXEL, Rates, part_of, price_of
 
 WORK = st.integers(1, 2048 * 2048 * 150 * 8)
@@ -34,3 +36,16 @@ def test_part__of_any_step__grows_to_the_whole(price, steps, data):
     assert part_of(price, step - 1, steps) <= part_of(price, step, steps) <= price
     assert part_of(price, steps, steps) == price
     assert part_of(price, 0, 0) == 0, "nothing was begun"
+
+
+def test_worked_example__of_the_document__adds_up():
+    text = (Path(__file__).parents[3] / "docs" / "money.md").read_text(encoding="utf-8")
+    price = price_of(1024 * 1024 * 30, CAI // 100)
+    cancelled = part_of(price, 12, 30)
+    voucher = 3 * price + cancelled
+    fees = voucher // 10
+    commission = fees // 10
+    own, votes = (fees - commission) * 2 // 5, (fees - commission) * 3 // 5
+    assert commission + own + votes + (voucher - fees) == voucher
+    for amount in (price, cancelled, voucher, voucher - fees, fees, commission, own, votes, votes // 6):
+        assert f"| {format_cai(amount)} |" in text

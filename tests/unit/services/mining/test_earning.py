@@ -111,15 +111,37 @@ async def test_cancelled__steps_were_done__booked_with_the_voucher(network, hold
     assert (await network.receipts.best_voucher(coordinator_node)).cumulative_wei == holds
 
 
-async def test_sign_in__brings_a_better_voucher__kept(network):
-    network.coordinator.session_voucher = _voucher(network.coordinator, 5 * CAI)
+async def test_sign_in__miner_restored_from_a_backup__its_voucher_comes_back(network):
+    lost = network.coordinator.sign_in_voucher = _voucher(network.coordinator, 5 * CAI)
     async with network.running():
-        await network.until(network.polled(1))
-    assert (await network.receipts.best_voucher(network.coordinator.node_id)).cumulative_wei == 5 * CAI
+        await network.until(network.polled(2))
+    best = await network.receipts.best_voucher(network.coordinator.node_id)
+    assert (best.cumulative_wei, best.signature) == (5 * CAI, lost.signature)
 
 
-async def test_sign_in__brings_a_forged_voucher__left_alone(network):
-    network.coordinator.session_voucher = _voucher(network.coordinator, CAI, signer=Signer(b"\x99" * 32))
+async def test_sign_in__voucher_forged__the_coordinator_is_left_alone(network):
+    network.coordinator.sign_in_voucher = _voucher(network.coordinator, CAI, signer=Signer(b"\x99" * 32))
     async with network.running() as mining:
-        await network.until(lambda: mining._connections and mining._connections[network.coordinator.node_id].wait_s > 0)
+        await network.until(lambda: mining.chosen and network.coordinator.proofs)
+        await network.until(lambda: mining._connections[network.coordinator.node_id].wait_s > 0)
     assert await network.receipts.best_voucher(network.coordinator.node_id) is None
+
+
+async def test_result__of_a_task_id_that_was_paid_before__does_not_stop_the_miner(network):
+    coordinator = network.coordinator
+    network.escrow.balances[coordinator.node_id] = (100 * CAI, 0, 0)
+    coordinator.vouchers = [_voucher(coordinator, CAI), _voucher(coordinator, 2 * CAI), _voucher(coordinator, 3 * CAI)]
+    async with network.running() as mining:
+        first = coordinator.assign(price=CAI)
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.receipt_is(first, ReceiptState.ACCEPTED)
+        await network.until(lambda: not mining.in_flight)
+        coordinator.assign(price=CAI, task_id=first.task_id)
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.until(lambda: not mining.in_flight)
+        last = coordinator.assign(price=CAI)
+        await network.until(lambda: network.pool.jobs)
+        network.pool.finish()
+        await network.receipt_is(last, ReceiptState.ACCEPTED)
