@@ -27,6 +27,11 @@ class DispatchWorkshop:
         self._registry = registry
         self.dispatch: Dispatch
 
+    def anybody(self, parameters: TaskParameters, avoid: Collection[NodeId]) -> bool:
+        """Tell whether a miner that is none of ``avoid`` is there and serves the model."""
+        miners = self.dispatch.engine.state.miners.values()
+        return any(parameters.model_digest in one.enrolled and one.node not in avoid for one in miners)
+
     async def make_again(
         self,
         parameters: TaskParameters,

@@ -29,11 +29,14 @@ def quick(monkeypatch):
 
 
 @asynccontextmanager
-async def auditing(folder, escrow=None, miners=3, audits=ALWAYS):
+async def auditing(folder, escrow=None, miners=3, audits=ALWAYS, last_sequence=0):
     """Run a coordinator that checks every result, with miners 2, 3, 4."""
     async with running(folder, rates=RATES, escrow=escrow or Escrow(), audits=audits) as coordinator:
         work = asyncio.create_task(coordinator.auditing.run())
         people = [ScriptedMiner(coordinator, node_id) for node_id in range(2, 2 + miners)]
+        for one in people:
+            one.last_sequence = last_sequence
+            await one.sign_in()
         try:
             yield coordinator, people
         finally:
@@ -129,7 +132,6 @@ async def test_same_owner__is_never_asked(tmp_path):
         coordinator.registry.put(replace(row, owner=coordinator.registry.node(2).owner))
         assignment = await asked(coordinator, one)
         await one.submit(assignment, one.result(assignment))
-        await twin.sign_in()
         coordinator.dispatch.miners._long_poll_s = 0.05
         for _ in range(20):
             assert await twin.poll() is None
@@ -146,18 +148,24 @@ async def test_restart__in_the_middle__goes_on_and_pays_once(tmp_path):
         await one.submit(assignment, upload)
         await two.sign_in()
         again = (await two.poll()).assignment
-    async with auditing(tmp_path, escrow) as (coordinator, (one, two, _)):
-        one.last_sequence = two.last_sequence = 100
-        await one.sign_in()
-        await two.sign_in()
+    async with auditing(tmp_path, escrow, last_sequence=100) as (coordinator, (one, two, _)):
         assert coordinator.purse.free_wei(2) == 10 * CAI - PRICE
         await two.submit(again, two.result(again))
         assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
         assert await states(coordinator) == {(2, "passed"): 1}
 
 
-async def test_nobody_else__after_a_while__paid_unchecked(tmp_path):
+async def test_nobody_else__there_at_all__paid_unchecked_at_once(tmp_path):
     async with auditing(tmp_path, miners=1) as (coordinator, (one,)):
+        assignment = await asked(coordinator, one)
+        upload = one.result(assignment)
+        await one.submit(assignment, upload)
+        assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
+        assert await states(coordinator) == {(2, AuditState.UNDECIDED.value): 1}
+
+
+async def test_nobody_else__takes_it_for_long__paid_unchecked(tmp_path):
+    async with auditing(tmp_path, miners=2) as (coordinator, (one, _)):
         assignment = await asked(coordinator, one)
         upload = one.result(assignment)
         assert (await one.submit(assignment, upload)).audited

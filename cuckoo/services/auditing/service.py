@@ -43,6 +43,9 @@ PATIENCE_S = 120.0
 class Workshop(Protocol):
     """Where work is given out, and who is who."""
 
+    def anybody(self, parameters: TaskParameters, avoid: Collection[NodeId]) -> bool:
+        """Tell whether a miner that is none of ``avoid`` is there and serves the model."""
+
     async def make_again(
         self,
         parameters: TaskParameters,
@@ -218,6 +221,8 @@ class Auditing:
             parties = {work.by for work in known} | {audit.miner_node}
             owners = {node.owner for node in self._workshop.miners() if node.node_id in parties}
             avoid = [node.node_id for node in self._workshop.miners() if node.owner in owners]
+            if not self._workshop.anybody(parameters, avoid):
+                return None
             number = len(asked)
 
             def note(task_id: TaskId) -> Command[None]:
