@@ -209,6 +209,12 @@ class CoordinatorOnChain:
     async def wallet_wei(self):
         return Wei(self.wallet)
 
+    async def native_wei(self):
+        return 10**18
+
+    async def gas_price_wei(self):
+        return 1
+
     async def deposit(self, amounts):
         self.chain.deposit(self.coordinator, amounts)
         self.fuse.burn("deposited")
@@ -226,6 +232,9 @@ class MinerOnChain:
     async def account(self, coordinator, miner=None):
         assert miner in (None, self.miner)
         return self.chain.account(coordinator, self.miner)
+
+    async def gas_price_wei(self):
+        return 1
 
     async def redeem(self, voucher):
         self.fuse.burn("before redeeming")

@@ -14,12 +14,13 @@ from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.signing import Signer
 from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.bookkeeping.checking import check
+from cuckoo.services.mining.backing import Backing
 from cuckoo.services.mining.coordinators import Coordinator
-from cuckoo.services.mining.earnings import Backing, check_voucher, shown
+from cuckoo.services.mining.earnings import check_voucher, shown
 from cuckoo.services.mining.receipts import DurableReceipts
-from cuckoo.services.mining.seams import Miner
+from cuckoo.services.mining.seams import Miner, MiningOptions
 from cuckoo.services.purse import Purse
-from cuckoo.services.redeeming import Redeeming
+from cuckoo.services.redeeming import Redeeming, RedeemRules
 from cuckoo.storage.ledger import EARNED, OWED
 from cuckoo.storage.records import NewReceipt
 from cuckoo.storage.store import open_store
@@ -90,6 +91,7 @@ class Party:
                 rates=Rates(Wei(1)),
                 target_wei=TARGET,
                 interval_s=1.0,
+                warn_s=0.0,
                 clock=clock,
             )
             await self.purse.open()
@@ -97,8 +99,10 @@ class Party:
             self.me = Miner(self.node, self.signer, DOMAIN)
             self.receipts = DurableReceipts(self.store)
             escrow = MinerOnChain(chain, self.node, self.fuse)
-            self.backing = Backing(self.me, self.receipts, escrow, clock)
-            self.redeeming = Redeeming(self.store.vouchers, escrow, at_wei=REDEEM_AT, interval_s=1.0, clock=clock)
+            self.backing = Backing(self.me, self.receipts, escrow, clock, MiningOptions(draw_period_s=10))
+            self.redeeming = Redeeming(
+                self.store.vouchers, escrow, RedeemRules(at_wei=REDEEM_AT), interval_s=1.0, clock=clock
+            )
             for coordinator in self.world.coordinators:
                 coordinator.signed_in.discard(self.node)
 
@@ -177,7 +181,7 @@ class World:
         self.tasks += 1
         task = TaskId(f"{self.tasks:032x}")
         assignment = self._assignment(coordinator, miner, task, price)
-        if coordinator.purse.free_wei(miner.node) < price or await miner.backing.refusal(assignment, 0):
+        if coordinator.purse.free_wei(miner.node) < price or await miner.backing.refusal(assignment, lambda: 0):
             return
         self.assigned.setdefault(coordinator.node, set()).add(task)
         stored = await miner.receipts.record(
@@ -221,7 +225,7 @@ class World:
             return
         coordinator.fuse.burn("before accepting")
         if task not in self.accepted.setdefault(coordinator.node, set()):
-            owed = coordinator.purse.owe(miner.node, task, 1, stored.price_wei, self.clock.now())
+            owed = coordinator.purse.owe(miner.node, task, 1, "result", stored.price_wei, self.clock.now())
             await coordinator.store.writer.execute(owed)
             self.accepted[coordinator.node].add(task)
             self.owed[pair] += stored.price_wei
@@ -231,6 +235,7 @@ class World:
         miner.fuse.burn("answer lost")
         voucher = self.checked(coordinator, miner, signed)
         earned, holds = await miner.receipts.earn(stored, reply=b"accepted", voucher=voucher)
+        miner.backing.paid(coordinator.node, holds)
         back = pair[::-1]
         self.earned[back] += stored.price_wei
         self.vouchers[back] = max(self.vouchers[back], signed.voucher.cumulative)
