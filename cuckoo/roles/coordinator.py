@@ -28,6 +28,7 @@ from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.proving import ChainCourt, Proving
 from cuckoo.services.purse import DAY_S, CoordinatorEscrow, Purse
 from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
@@ -136,6 +137,7 @@ async def open_coordinator(
                     Service("ledger", booking.run),
                     Service("retention", retention.run),
                     Service("audits", auditing.run),
+                    Service("proofs", Proving(store, ChainCourt(chain.client, sender), clock=clock).run),
                     *device_services,
                     Service("reporting", reporting.run),
                     Service("store", store.writer.watch),

@@ -12,6 +12,7 @@ from cuckoo.storage.compounds import Compounds
 from cuckoo.storage.drawlog import DrawLog
 from cuckoo.storage.ledger import Ledger
 from cuckoo.storage.marks import SequenceMarks
+from cuckoo.storage.proofs import Proofs
 from cuckoo.storage.receipts import Receipts
 from cuckoo.storage.tasks import TaskStore
 from cuckoo.storage.vouchers import Vouchers
@@ -32,6 +33,7 @@ class Store:
     receipts: Receipts
     vouchers: Vouchers
     audits: Audits
+    proofs: Proofs
     compounds: Compounds
 
 
@@ -63,5 +65,6 @@ async def open_store(directory: Path, *, clock: Callable[[], float] = time.time)
                 receipts=Receipts(reader, blobs),
                 vouchers=Vouchers(reader),
                 audits=Audits(reader),
+                proofs=Proofs(reader),
                 compounds=Compounds(reader),
             )

@@ -58,7 +58,7 @@ def tasks_until(chance: float, part: float) -> int:
     return math.ceil(math.log(1 - part) / math.log(1 - chance)) if 0 < chance < 1 else 1
 
 
-async def main(count: int) -> None:
+async def main(count: int) -> list[dict]:
     """Measure and print."""
     models = list(load_registry().values())
     async with AsyncExitStack() as stack:
@@ -83,8 +83,7 @@ async def main(count: int) -> None:
         half, most = tasks_until(chance, 0.5), tasks_until(chance, 0.95)
         print(f"found after tasks, at {chance:.0%} audits ({who}): median {half}, 95 % {most}")
     print(f"cost: {PROBABILITY:.0%} of all pictures are made twice; one more for each that is disputed")
-    OUT.write_text(json.dumps({"tasks": count, "probability": PROBABILITY, "rows": rows}, indent=1))
-    print(f"raw numbers: {OUT}")
+    return rows
 
 
 def _show(row: dict) -> None:
@@ -121,4 +120,7 @@ async def _compare(what, maker, one, two, count, side_px) -> dict:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 24))
+    tasks = int(sys.argv[1]) if len(sys.argv) > 1 else 24
+    measured = asyncio.run(main(tasks))
+    OUT.write_text(json.dumps({"tasks": tasks, "probability": PROBABILITY, "rows": measured}, indent=1))
+    print(f"raw numbers: {OUT}")

@@ -11,7 +11,7 @@ import pytest
 from cuckoo.chain.contracts import StakingContract
 from cuckoo.client.app import AppClient
 from cuckoo.domain.amounts import CAI
-from cuckoo.domain.errors import ConfigError, NotFound
+from cuckoo.domain.errors import ConfigError, Conflict, NotFound
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.node import Introduction
 from cuckoo.domain.settings import CoordinatorSettings
@@ -131,6 +131,47 @@ async def test_coordinator__on_a_chain__serves_and_its_closed_period_replays(cha
         assignment.draw_block,
         assignment.miner_node,
     )
+
+
+async def test_miner__signs_two_results__is_convicted_on_chain_by_the_coordinator(
+    chain, network, tmp_path, monkeypatch
+):
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    key, _ = await register(chain, Role.COORDINATOR, 2_000_000, origin)
+    miner_key, miner_id = await register(chain, Role.MINER, 20_000)
+    monkeypatch.setattr(coordinating, "HASHER", Hasher(Domain(network.chain_id, network.staking)))
+    monkeypatch.setattr(coordinating, "COORDINATOR_KEY", Signer(key))
+    staking = StakingContract(chain.client)
+
+    async with coordinator_running(network, key, tmp_path, port), AppClient(origin) as app:
+        await until(app.ready)
+        model = (await app.models()).data[0]
+        miner = coordinating.ScriptedMiner(Here(origin), miner_id, Signer(miner_key))
+        offer = coordinating.ModelOffer(digest=model.digest, name=model.id, max_pixels=65_536, max_steps=150)
+        await until(lambda: signed_in(miner, offer))
+        await app.submit(TaskRequest(prompt="a red apple"))
+        assignment = (await miner.poll(models=(model.digest,))).assignment
+        upload = miner.result(assignment)
+        await miner.submit(assignment, upload)
+        for other in (
+            miner.result(assignment, finished_at=1_700_000_001),
+            miner.result(assignment, pictures=[coordinating.png()], key=Signer(b"\x09" * 32)),
+        ):
+            with pytest.raises(Conflict, match="is done"):
+                await miner.submit(assignment, other)
+        assert (await staking.node(miner_id)).own_wei == 20_000 * CAI, "same pictures, or another's signature: no fault"
+        with pytest.raises(Conflict, match="is done"):
+            await miner.submit(assignment, miner.result(assignment, pictures=[coordinating.png()]))
+
+        async def convicted():
+            node = await staking.node(miner_id)
+            return node if node.jailed_until else None
+
+        node = await until(convicted)
+        assert node.own_wei == 10_000 * CAI
+        assert node.weight_wei == 0
+        await miner.client.close()
 
 
 def lies(draws):

@@ -28,8 +28,10 @@ from cuckoo.protocol.messages import (
     SignedAssignment,
     SignedVoucher,
     SubmitReply,
+    decode_binary,
     encode_binary,
 )
+from cuckoo.protocol.receipts import Receipt
 from cuckoo.protocol.signing import check_signed_by
 from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.runtime.clock import Clock
@@ -55,7 +57,8 @@ from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, se
 from cuckoo.services.dispatch.pictures import check_pictures, check_preview
 from cuckoo.services.dispatch.seams import Purse
 from cuckoo.storage.audits import AuditState
-from cuckoo.storage.records import AttemptState
+from cuckoo.storage.proofs import SecondReceipt
+from cuckoo.storage.records import AttemptState, StoredAttempt
 from cuckoo.storage.store import Store
 
 log = structlog.get_logger(__name__)
@@ -362,8 +365,35 @@ class MinerDesk:
         signed = (encode_binary(upload.receipt), upload.signature)
         if attempt.state is AttemptState.DONE and (attempt.receipt, attempt.receipt_signature) == signed:
             return await self._accepted(node, task_id, number)
+        await self._note_second(node, attempt, upload)
         why = f": {sentence(*read_reason(attempt.reason))}" if attempt.reason else ""
         raise Conflict(f"take a result: attempt {number} of task {task_id} is {attempt.state.value}{why}")
+
+    async def _note_second(self, node: NodeId, attempt: StoredAttempt, upload: ResultUpload) -> None:
+        """Keep a receipt that contradicts the accepted one, where the miner's own key signed it: it proves a fault."""
+        receipt, miner = upload.receipt, self._miner(node)
+        if attempt.state is not AttemptState.DONE or attempt.receipt is None:
+            return
+        first = decode_binary(attempt.receipt, Receipt)
+        same = (first.picture_hashes, first.latents_root) == (receipt.picture_hashes, receipt.latents_root)
+        if same or receipt.assignment_hash != attempt.assignment_hash:
+            return
+        try:
+            _check_ranges(upload)
+            digest = self._engine.coordinator.hasher.digest(receipt.struct_hash())
+            check_signed_by(digest, upload.signature, miner.operator, "the receipt's signature")
+        except (PeerFault, ValueError, OverflowError):
+            return
+        second = SecondReceipt(
+            task_id=attempt.task_id,
+            attempt=attempt.attempt,
+            miner_node=node,
+            receipt=encode_binary(receipt),
+            signature=upload.signature,
+            at=self._clock.now(),
+        )
+        if await self._store.writer.execute(self._store.proofs.add(second)):
+            log.warning("a miner signed two results for one assignment", miner=node, task=attempt.task_id)
 
     async def _accepted(self, node: NodeId, task_id: TaskId, number: int) -> SubmitReply:
         audit = await self._store.audits.of_attempt(task_id, number)

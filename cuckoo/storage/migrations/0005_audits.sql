@@ -25,3 +25,16 @@ CREATE TABLE audit_opinions (
     task_id  BLOB NOT NULL CHECK (length(task_id) = 16),
     PRIMARY KEY (audit_id, number)
 ) STRICT, WITHOUT ROWID;
+
+-- Second receipts that miners signed over an assignment: each proves on chain that they signed two.
+CREATE TABLE second_receipts (
+    task_id    BLOB NOT NULL CHECK (length(task_id) = 16),
+    attempt    INTEGER NOT NULL,
+    miner_node INTEGER NOT NULL,
+    receipt    BLOB NOT NULL,
+    signature  BLOB NOT NULL CHECK (length(signature) = 65),
+    state      TEXT NOT NULL CHECK (state IN ('open', 'proven', 'refused')),
+    detail     TEXT NOT NULL DEFAULT '',
+    at         REAL NOT NULL,
+    PRIMARY KEY (task_id, attempt)
+) STRICT, WITHOUT ROWID;
