@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cuckoo.cli.chain import open_client
-from cuckoo.cli.options import Place, chain_options, examples, json_option, place_options
+from cuckoo.cli.chain import open_client, open_wallet
+from cuckoo.cli.options import Place, chain_options, examples, json_option, key_options, place_options
 from cuckoo.cli.output import note, print_json
 from cuckoo.domain.errors import ConfigError, InvalidField
 
@@ -229,3 +229,52 @@ async def _draw(place: Place, task: str, origin: str) -> "list[Check]":
         chain = DrawsOnChain(client)
         log = await find_log(app.draws, chain, view.assignment)
         return [*await check_log(log, chain), check_draw(log, view.assignment)]
+
+
+@verify.command(
+    epilog=examples("cuckoo verify heads one.png other.png", "cuckoo verify heads a.png b.png --prove --key me")
+)
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--prove", is_flag=True, help="Convict the coordinator on chain, with the wallet of --key.")
+@key_options
+@json_option
+@chain_options
+@place_options
+def heads(place: Place, first: Path, second: Path, *, prove: bool, as_json: bool) -> None:
+    """Check whether a coordinator signed two draw logs: FIRST and SECOND are pictures or receipt files.
+
+    A coordinator that tells different stories about one draw has signed both: whoever has the two proves it on chain,
+    where it loses half of its own stake and the prover gets half of that.
+    """
+    views = [_receipt(_read(file), str(file)) for file in (first, second)]
+    check = _two_heads(views[0], views[1])
+    if prove and check.state == "wrong":
+        note("proving it on chain ...")
+        asyncio.run(_prove(place, views[0], views[1]))
+    _finish([check], "This coordinator signed two stories about one draw: --prove convicts it.", as_json=as_json)
+
+
+def _two_heads(first: "ReceiptView", second: "ReceiptView") -> "Check":
+    from cuckoo.services.verifying.checks import check
+
+    one, other = first.assignment, second.assignment
+    same_draw = (one.coordinator_node, one.seed_tip, one.draw_index) == (
+        other.coordinator_node,
+        other.seed_tip,
+        other.draw_index,
+    )
+    return check(
+        "heads",
+        not same_draw or one.draw_head == other.draw_head,
+        "the same story" if same_draw else "two different draws: they say nothing about each other",
+        f"coordinator {one.coordinator_node} signed two heads for draw {one.draw_index}",
+    )
+
+
+async def _prove(place: Place, first: "ReceiptView", second: "ReceiptView") -> None:
+    from cuckoo.chain.disputes import DisputesContract
+
+    async with open_wallet(place) as wallet, open_client(place) as client:
+        signed = [(view.assignment, view.assignment_signature) for view in (first, second)]
+        await DisputesContract(client).prove_two_heads(wallet.sender, *signed)

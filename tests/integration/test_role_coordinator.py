@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from cuckoo.chain.contracts import StakingContract
+from cuckoo.chain.disputes import DisputesContract
+from cuckoo.chain.reverts import Reverted
 from cuckoo.client.app import AppClient
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.errors import ConfigError, Conflict, NotFound
@@ -29,6 +31,7 @@ from cuckoo.services.staking.wallet import drip
 from cuckoo.services.verifying.draws import DrawsOnChain, check_draw, check_log
 from tests.support import coordinating
 from tests.support.processes import free_port
+from tests.support.receipts import receipt_view
 
 PERIOD_S = 10
 
@@ -172,6 +175,27 @@ async def test_miner__signs_two_results__is_convicted_on_chain_by_the_coordinato
         assert node.own_wei == 10_000 * CAI
         assert node.weight_wei == 0
         await miner.client.close()
+
+
+async def test_coordinator__signs_two_heads_for_one_draw__anybody_convicts_it(chain, network):
+    key, node_id = await register(chain, Role.COORDINATOR, 2_000_000)
+    signer, hasher = Signer(key), Hasher(Domain(network.chain_id, network.staking))
+    _, miner_id = await register(chain, Role.MINER, 20_000)
+    block = await chain.client.block()
+    one = msgspec.structs.replace(
+        receipt_view().assignment, coordinator_node=node_id, miner_node=miner_id, deadline=block.timestamp + 10
+    )
+    other = msgspec.structs.replace(one, draw_head=b"\x05" * 32)
+    signed = [(each, signer.sign(hasher.digest(each.struct_hash()))) for each in (one, other)]
+    anybody, disputes = await chain.person(), DisputesContract(chain.client)
+    with pytest.raises(Reverted, match="HeadsAgree"):
+        await disputes.prove_two_heads(anybody.sender, signed[0], signed[0])
+    await disputes.prove_two_heads(anybody.sender, *signed)
+    node = await StakingContract(chain.client).node(node_id)
+    assert (node.own_wei, node.weight_wei) == (1_000_000 * CAI, 0)
+    assert node.jailed_until
+    with pytest.raises(Reverted, match="AlreadyConvicted"):
+        await disputes.prove_two_heads(anybody.sender, *signed)
 
 
 def lies(draws):
