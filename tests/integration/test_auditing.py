@@ -1,15 +1,18 @@
 """Results that others make again before they are paid: who is asked, who is paid, who is left out."""
 
 import asyncio
+import io
 from contextlib import asynccontextmanager
 
 import pytest
 from msgspec.structs import replace
+from PIL import Image
 
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.errors import Conflict
 from cuckoo.domain.pricing import Rates, price_of
 from cuckoo.protocol.messages import TaskRequest
+from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.scheduler.eligibility import Exclusion
 from cuckoo.services.auditing import service
 from cuckoo.storage.audits import AuditState
@@ -184,9 +187,25 @@ async def test_probability__newcomers_and_the_unhealthy__are_checked_more(tmp_pa
         chosen = coordinator.auditing.chosen
 
         def rate(miner, health):
-            return sum(chosen(miner, number.to_bytes(8, "big"), health) for number in range(20_000)) / 20_000
+            return sum(chosen(miner, number.to_bytes(8, "big"), health, False) for number in range(20_000)) / 20_000
 
         coordinator.auditing._passed = {2: service.NEWCOMER_AUDITS}
         assert rate(2, 1.0) == pytest.approx(0.02, rel=0.2)
         assert rate(2, 0.5) == pytest.approx(0.10, rel=0.2)
         assert rate(3, 1.0) == pytest.approx(0.10, rel=0.2)
+
+
+async def test_blank_picture__is_always_checked(tmp_path):
+    async with auditing(tmp_path, audits={"probability": 1e-9}) as (coordinator, (one, two, _)):
+        assignment = await asked(coordinator, one)
+        assert not (await one.submit(assignment, one.result(assignment, pictures=[_gradient()]))).audited
+        assignment = await asked(coordinator, one)
+        assert (await one.submit(assignment, one.result(assignment, pictures=[WRONG]))).audited
+        del two
+
+
+def _gradient():
+    image = Image.linear_gradient("L").resize((64, 64)).convert("RGB")
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue(), pixel_hash(64, 64, image.tobytes())

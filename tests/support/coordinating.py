@@ -178,7 +178,7 @@ class Escrow:
 class NoAudits:
     """Nothing is checked."""
 
-    def chosen(self, miner, receipt, health):
+    def chosen(self, miner, receipt, health, suspicious):
         return False
 
     def opened(self):

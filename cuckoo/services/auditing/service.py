@@ -129,8 +129,10 @@ class Auditing:
 
     # What dispatch asks.
 
-    def chosen(self, miner: NodeId, receipt: bytes, health: float) -> bool:
+    def chosen(self, miner: NodeId, receipt: bytes, health: float, suspicious: bool) -> bool:
         """Tell whether a result is to be checked; decided when its receipt is in, so that nobody can foresee it."""
+        if suspicious and self._probability:
+            return True
         often = health < HEALTHY or self._passed.get(miner, 0) < NEWCOMER_AUDITS
         chance = min(1.0, self._probability * (MORE if often else 1))
         drawn = hmac.digest(self._secret, receipt, hashlib.sha256)

@@ -57,14 +57,18 @@ WRITES_WAITING_MAX = 5_000
 
 RETRY_AFTER_S = 2.0
 
+TOO_FAST = 5
+"""A result in less than such a part of its miner's usual time is checked before it is paid."""
+
 
 @dataclass(frozen=True)
 class Completion:
-    """A verified result, ready to be stored."""
+    """A verified result, ready to be stored. ``suspicious``: it is looked at more closely before it is paid."""
 
     receipt: bytes
     signature: bytes
     pictures: tuple[bytes, ...]
+    suspicious: bool = False
 
 
 @dataclass
@@ -339,7 +343,8 @@ class Engine:
         )
         task = self._task(decision)
         price_wei, health = task.price_wei, self.state.miners[decision.node].health.now(todo.now)
-        if not task.avoid and self._audits.chosen(decision.node, todo.completion.receipt, health):
+        suspicious = todo.completion.suspicious or self._too_fast(task, decision)
+        if not task.avoid and self._audits.chosen(decision.node, todo.completion.receipt, health, suspicious):
             audit = NewAudit(
                 task_id=decision.task_id,
                 attempt=decision.attempt,
@@ -353,6 +358,12 @@ class Engine:
         else:
             self._owe(decision, "result", price_wei, todo)
         todo.effects.append(partial(self._completed, decision, todo.now))
+
+    def _too_fast(self, task: LiveTask, decision: CompleteTask) -> bool:
+        """Tell whether a result came so much sooner than its miner takes for such work that something is odd."""
+        demand = task.demand
+        usual = self.state.estimator.eta(decision.node, demand.model, demand.work)
+        return usual is not None and decision.seconds < usual.p50_s / TOO_FAST
 
     def _completed(self, decision: CompleteTask, now: float) -> None:
         task = self._task(decision)

@@ -320,12 +320,12 @@ class MinerDesk:
         if task is None or attempt is None or not self._engine.state.is_live(task_id, number, node):
             return await self._stored_reply(node, task_id, number, upload)
         try:
-            await self._verify(miner, task, attempt, upload)
+            blank = await self._verify(miner, task, attempt, upload)
         except PeerFault as fault:
             self._fail(node, task_id, number, FailureKind.BAD_RESULT, str(fault))
             await self._engine.settled()
             raise
-        completion = Completion(encode_binary(upload.receipt), upload.signature, upload.pictures)
+        completion = Completion(encode_binary(upload.receipt), upload.signature, upload.pictures, blank)
         verified = ResultVerified(now=self._clock.now(), task_id=task_id, attempt=number, node=node)
         decisions = self._engine.apply(verified, completion)
         if any(isinstance(decision, CompleteTask) for decision in decisions):
@@ -333,7 +333,8 @@ class MinerDesk:
             return await self._accepted(node, task_id, number)
         return await self._stored_reply(node, task_id, number, upload)
 
-    async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> None:
+    async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> bool:
+        """Check all that costs little; returns whether a picture is blank."""
         receipt, parameters = upload.receipt, task.parameters
         if receipt.assignment_hash != attempt.assignment_hash:
             raise InvalidField(
@@ -347,13 +348,11 @@ class MinerDesk:
         check_signed_by(digest, upload.signature, miner.operator, "the receipt's signature")
         width_px, height_px, count = parameters.width_px, parameters.height_px, parameters.pictures
 
-        def check() -> None:
-            check_pictures(upload.pictures, receipt.picture_hashes, count=count, width_px=width_px, height_px=height_px)
+        def check() -> bool:
+            hashes = receipt.picture_hashes
+            return check_pictures(upload.pictures, hashes, count=count, width_px=width_px, height_px=height_px)
 
-        if width_px * height_px * count <= _INLINE_PIXELS:
-            check()
-        else:
-            await asyncio.to_thread(check)
+        return check() if width_px * height_px * count <= _INLINE_PIXELS else await asyncio.to_thread(check)
 
     async def _stored_reply(self, node: NodeId, task_id: TaskId, number: int, upload: ResultUpload) -> SubmitReply:
         """Answer a result that is not expected: the stored reply where it is a repeat, or why it does not count."""

@@ -39,7 +39,7 @@ class Purse(Protocol):
 class Audits(Protocol):
     """Which results are made again by somebody else before they are paid."""
 
-    def chosen(self, miner: NodeId, receipt: bytes, health: float) -> bool:
+    def chosen(self, miner: NodeId, receipt: bytes, health: float, suspicious: bool) -> bool:
         """Tell whether a result is to be checked; decided when its receipt is in, so that nobody can foresee it."""
 
     def opened(self) -> None:
