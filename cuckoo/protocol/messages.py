@@ -264,7 +264,7 @@ def _plain(value: Any, *, amount: bool = False) -> Any:  # noqa: PLR0911 - one l
     if isinstance(value, msgspec.Struct):
         if kind.__struct_config__.omit_defaults:
             return _plain(msgspec.to_builtins(value, builtin_types=(bytes,)))
-        fields: tuple[tuple[str, str, bool], ...] = _fields_of(kind)
+        fields: tuple[tuple[str, str, bool], ...] = _fields_of(cast("Any", kind))
         return {name: _plain(getattr(value, attribute), amount=is_amount) for attribute, name, is_amount in fields}
     return msgspec.to_builtins(value)
 
