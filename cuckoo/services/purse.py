@@ -90,6 +90,7 @@ class Purse:
         self._interval_s = interval_s
         self._clock = clock
         self._owed: dict[NodeId, int] = {}
+        self._on_disk: dict[NodeId, int] = {}
         self._accounts: dict[NodeId, EscrowAccount] = {}
         self._told_poor = False
         self.changed: Callable[[NodeId], None] = lambda _: None
@@ -97,6 +98,7 @@ class Purse:
     async def open(self) -> None:
         """Read from the ledger what is owed."""
         self._owed = await self._store.ledger.cumulatives(OWED)
+        self._on_disk = dict(self._owed)
 
     # What dispatch needs.
 
@@ -120,11 +122,15 @@ class Purse:
             )
         )
 
-    async def voucher(self, miner: NodeId) -> SignedVoucher | None:
+    def committed(self, miner: NodeId, amount_wei: Wei) -> None:
+        """Note that what ``owe`` added is on disk: from now on vouchers promise it."""
+        self._on_disk[miner] = self._on_disk.get(miner, 0) + amount_wei
+
+    def voucher(self, miner: NodeId) -> SignedVoucher | None:
         """Sign all that a miner has earned and that is on disk; None when it has earned nothing."""
-        if not self._owed.get(miner):
+        cumulative_wei = self._on_disk.get(miner, 0)
+        if not cumulative_wei:
             return None
-        cumulative_wei = await self._store.ledger.cumulative(OWED, miner)
         voucher = Voucher(coordinator_node=self._coordinator, miner_node=miner, cumulative=Wei(cumulative_wei))
         return SignedVoucher(voucher=voucher, signature=self._signer.sign(self._hasher.digest(voucher.struct_hash())))
 
@@ -162,6 +168,7 @@ class Purse:
                     )
                 )
             )
+            self.committed(miner, Wei(highest - owed))
         await self._top_up()
 
     async def _worth(self, miner: NodeId, shown: SignedVoucher | None) -> int:

@@ -9,8 +9,7 @@ import functools
 import sys
 from pathlib import Path
 
-import uvloop
-
+from cuckoo.cli.serving import run
 from cuckoo.domain.amounts import CAI, MINER_MINIMUM, Wei
 from cuckoo.domain.identifiers import Role
 from cuckoo.domain.pricing import Rates
@@ -62,10 +61,9 @@ if __name__ == "__main__":
     # One commit per write is the same code with batches of one command.
     store_module.Writer = functools.partial(Writer, batch_max=int(sys.argv[3]))
     work = main(Path(sys.argv[1]), int(sys.argv[2]))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        if len(sys.argv) > 4:
-            profile = cProfile.Profile()
-            profile.runcall(runner.run, work)
-            profile.dump_stats(sys.argv[4])
-        else:
-            runner.run(work)
+    if len(sys.argv) > 4:
+        profile = cProfile.Profile()
+        profile.runcall(run, work)
+        profile.dump_stats(sys.argv[4])
+    else:
+        run(work)

@@ -335,6 +335,7 @@ class Engine:
         if price_wei:
             owed = self._purse.owe(decision.node, decision.task_id, decision.attempt, price_wei, todo.now)
             todo.commands.append(owed)
+            todo.effects.append(partial(self._purse.committed, decision.node, price_wei))
         todo.effects.append(partial(self._completed, decision, todo.now))
 
     def _completed(self, decision: CompleteTask, now: float) -> None:

@@ -314,7 +314,7 @@ class MinerDesk:
         decisions = self._engine.apply(verified, completion)
         if any(isinstance(decision, CompleteTask) for decision in decisions):
             await self._engine.settled()
-            return await self._accepted(node)
+            return self._accepted(node)
         return await self._stored_reply(node, task_id, number, upload)
 
     async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> None:
@@ -348,12 +348,12 @@ class MinerDesk:
             raise NotFound(f"take a result: attempt {number} of task {task_id} was not given to miner {node}")
         signed = (encode_binary(upload.receipt), upload.signature)
         if attempt.state is AttemptState.DONE and (attempt.receipt, attempt.receipt_signature) == signed:
-            return await self._accepted(node)
+            return self._accepted(node)
         why = f": {sentence(*read_reason(attempt.reason))}" if attempt.reason else ""
         raise Conflict(f"take a result: attempt {number} of task {task_id} is {attempt.state.value}{why}")
 
-    async def _accepted(self, node: NodeId) -> SubmitReply:
-        return SubmitReply(voucher=await self._purse.voucher(node))
+    def _accepted(self, node: NodeId) -> SubmitReply:
+        return SubmitReply(voucher=self._purse.voucher(node))
 
     async def failure(self, node: NodeId, task_id: TaskId, number: int, failure: Failure) -> None:
         """Note that a miner could not finish an attempt; without effect when it is not expected any more."""

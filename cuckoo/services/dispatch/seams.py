@@ -21,7 +21,10 @@ class Purse(Protocol):
     def owe(self, miner: NodeId, task_id: TaskId, attempt: int, amount_wei: Wei, at: float) -> Command[Entry]:
         """Owe a miner the price of a result, as part of the commit that accepts it."""
 
-    async def voucher(self, miner: NodeId) -> SignedVoucher | None:
+    def committed(self, miner: NodeId, amount_wei: Wei) -> None:
+        """Note that what ``owe`` added is on disk."""
+
+    def voucher(self, miner: NodeId) -> SignedVoucher | None:
         """Sign all that a miner has earned and that is on disk; None when it has earned nothing."""
 
     async def admit(self, miner: NodeId, shown: SignedVoucher | None) -> None:
