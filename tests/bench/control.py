@@ -93,7 +93,7 @@ async def _compare(options):
             rounds["ours"].append(await ours.closed(options.seconds))
             rounds["one_commit_each"].append(await single.closed(options.seconds))
             if other is not None:
-                rounds["procrastinate"].append((await other.ask(seconds=options.seconds))["per_second"])
+                rounds["procrastinate"].append(await other.ask(seconds=options.seconds))
         rate = statistics.median(rate for rate, *_ in rounds["ours"])
         rounds["latency_ms"] = await half_load(ours, rate, options.seconds)
     return rounds, why_not
@@ -138,10 +138,12 @@ async def _measure(options):
         rounds,
     )
     if rounds["procrastinate"]:
-        others = rounds["procrastinate"]
+        worker, manager = ([one[kind] for one in rounds["procrastinate"]] for kind in ("worker", "manager"))
         row.figures += [
-            Figure("end to end over Procrastinate: enqueue, claim, complete", _over(ours, others), "x", 8),
-            Figure("Procrastinate on PostgreSQL", statistics.median(others), "jobs/s"),
+            Figure("end to end over Procrastinate: enqueue, claim, complete", _over(ours, worker), "x", 8),
+            Figure("end to end over Procrastinate's tables alone, without its worker", _over(ours, manager), "x"),
+            Figure("Procrastinate on PostgreSQL", statistics.median(worker), "jobs/s"),
+            Figure("Procrastinate's tables alone", statistics.median(manager), "jobs/s"),
         ]
     else:
         row.notes.append(f"Procrastinate not measured: {why_not}")
