@@ -169,7 +169,8 @@ class Purse:
                 )
             )
             self.committed(miner, Wei(highest - owed))
-        await self._top_up()
+        if self._runs_low(miner):
+            await self._top_up()
 
     async def _worth(self, miner: NodeId, shown: SignedVoucher | None) -> int:
         if shown is None:
@@ -204,11 +205,12 @@ class Purse:
                 self.changed(miner)
         await self._top_up()
 
+    def _runs_low(self, miner: NodeId) -> bool:
+        return 2 * self.free_wei(miner) < self._target_wei
+
     async def _top_up(self) -> None:
         wanted = [
-            (miner, Wei(self._target_wei - free))
-            for miner in self._accounts
-            if 2 * (free := self.free_wei(miner)) < self._target_wei
+            (miner, Wei(self._target_wei - self.free_wei(miner))) for miner in self._accounts if self._runs_low(miner)
         ][:MOST_MINERS]
         if not wanted:
             return

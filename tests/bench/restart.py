@@ -60,7 +60,7 @@ async def _filled(folder):
         "all": FINISHED + OPEN,
         "finished": FINISHED,
         "parameters": parameters,
-        "now": time.time(),
+        "now": int(time.time()),
         "price": str(PRICE_WEI),
     }
     connection = sqlite3.connect(folder / DATABASE_NAME, isolation_level=None)
