@@ -95,6 +95,7 @@ mutants: install ## plant faults in the contracts; the tests must catch every on
 .PHONY: plots
 plots: install ## draw the plots of docs again
 	@$(PY) contracts/plot_yield.py
+	@$(PY) -m tests.bench.plot
 
 .PHONY: artifacts
 artifacts: install ## compile the contracts and write cuckoo/chain/artifacts
