@@ -104,7 +104,7 @@ async def test_wrong_picture__two_others_agree__not_paid_and_left_out(tmp_path):
             await serve(other)
         with pytest.raises(Conflict, match="made again by miner 3, miner 4"):
             await settled(cheat, assignment, upload)
-        assert await coordinator.purse.voucher(2) is None
+        assert coordinator.purse.voucher(2) is None
         assert coordinator.purse.free_wei(2) == 10 * CAI
         assert await states(coordinator) == {(2, "failed"): 1}
         demand = coordinator.dispatch.engine.state

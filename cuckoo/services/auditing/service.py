@@ -73,6 +73,9 @@ class Payer(Protocol):
     ) -> Command[Entry]:
         """Owe a miner for an attempt; the command books it."""
 
+    def committed(self, miner: NodeId, amount_wei: Wei) -> None:
+        """Note that what ``owe`` booked is on disk."""
+
     def hold(self, miner: NodeId, amount_wei: int) -> None:
         """Keep so much free for a miner; less than 0 ends that."""
 
@@ -117,6 +120,7 @@ class Auditing:
         self._clock = clock
         self._secret = secret or secrets.token_bytes(32)
         self._passed: dict[NodeId, int] = {}
+        self._waiting: set[tuple[TaskId, int]] = set()
         self._news = asyncio.Event()
 
     async def open(self) -> None:
@@ -126,6 +130,7 @@ class Auditing:
                 self._passed[node] = count
         for audit in await self._store.audits.all_open():
             self._payer.hold(audit.miner_node, audit.price_wei)
+            self._waiting.add((audit.task_id, audit.attempt))
 
     # What dispatch asks.
 
@@ -138,9 +143,14 @@ class Auditing:
         drawn = hmac.digest(self._secret, receipt, hashlib.sha256)
         return int.from_bytes(drawn[:8], "big") < chance * 2**64
 
-    def opened(self) -> None:
+    def opened(self, task_id: TaskId, attempt: int) -> None:
         """Take note that a result waits to be checked, and that this is on disk."""
+        self._waiting.add((task_id, attempt))
         self._news.set()
+
+    def waits(self, task_id: TaskId, attempt: int) -> bool:
+        """Tell whether a result is being checked now."""
+        return (task_id, attempt) in self._waiting
 
     # The service.
 
@@ -267,7 +277,10 @@ class Auditing:
             owed = self._payer.owe(audit.miner_node, audit.task_id, audit.attempt, "result", audit.price_wei, now)
             commands.append(owed)
         await self._store.writer.execute(together(*commands))
+        if state is not AuditState.FAILED:
+            self._payer.committed(audit.miner_node, audit.price_wei)
         self._payer.hold(audit.miner_node, -audit.price_wei)
+        self._waiting.discard((audit.task_id, audit.attempt))
         if state is AuditState.PASSED:
             self._passed[audit.miner_node] = self._passed.get(audit.miner_node, 0) + 1
         elif state is AuditState.FAILED:

@@ -354,7 +354,7 @@ class Engine:
             )
             self._purse.hold(decision.node, price_wei)
             todo.commands.append(self._store.audits.add(audit))
-            todo.effects.append(self._audits.opened)
+            todo.effects.append(partial(self._audits.opened, decision.task_id, decision.attempt))
         else:
             self._owe(decision, "result", price_wei, todo)
         todo.effects.append(partial(self._completed, decision, todo.now))
@@ -383,6 +383,7 @@ class Engine:
         if amount_wei:
             owed = self._purse.owe(decision.node, decision.task_id, decision.attempt, kind, amount_wei, todo.now)
             todo.commands.append(owed)
+            todo.effects.append(partial(self._purse.committed, decision.node, amount_wei))
 
     def _end_attempt(self, decision: FenceAttempt | CancelAttempt, state: AttemptState) -> None:
         task = self.tasks.get(decision.task_id)

@@ -55,7 +55,7 @@ from cuckoo.services.dispatch.catalogue import MODELS_PER_MINER, Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Completion, Engine
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, sentence
 from cuckoo.services.dispatch.pictures import check_pictures, check_preview
-from cuckoo.services.dispatch.seams import Purse
+from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.storage.audits import AuditState
 from cuckoo.storage.proofs import SecondReceipt
 from cuckoo.storage.records import AttemptState, StoredAttempt
@@ -93,13 +93,14 @@ class SignedInMiner:
 class MinerDesk:
     """Gives assignments out, takes progress and results in."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the desk works with, by name
         self,
         engine: Engine,
         store: Store,
         catalogue: Catalogue,
         registry: Registry,
         purse: Purse,
+        audits: Audits,
         *,
         long_poll_s: float,
         clock: Clock,
@@ -113,6 +114,7 @@ class MinerDesk:
             catalogue: told what miners serve.
             registry: the miners' weights and keys.
             purse: what miners have earned.
+            audits: which results are checked before they are paid.
             long_poll_s: how long a poll waits.
             clock: time.
             metrics: counters.
@@ -122,6 +124,7 @@ class MinerDesk:
         self._catalogue = catalogue
         self._registry = registry
         self._purse = purse
+        self._audits = audits
         self._long_poll_s = long_poll_s
         self._clock = clock
         self._metrics = metrics
@@ -147,7 +150,7 @@ class MinerDesk:
             await self._purse.admit(node, voucher)
         except TransientError as error:
             raise Unavailable(f"sign in miner {node}: {error}", RETRY_AFTER_S) from error
-        return await self._purse.voucher(node)
+        return self._purse.voucher(node)
 
     def escrow_changed(self, node: NodeId) -> None:
         """Tell the scheduler what is held ready for a miner now."""
@@ -284,7 +287,7 @@ class MinerDesk:
             self._engine.apply(MinerSeen(now=now, node=node))
             await self._engine.settled()
             earned_wei = await self._purse.earned_wei(node, task_id, number)
-            voucher = await self._purse.voucher(node) if earned_wei else None
+            voucher = self._purse.voucher(node) if earned_wei else None
             return ProgressReply(cancelled=True, earned_wei=earned_wei, voucher=voucher)
         if not 0 <= progress.step <= task.steps:
             raise InvalidField("step", progress.step, f"must be 0 to {task.steps}, the steps of all pictures")
@@ -330,7 +333,7 @@ class MinerDesk:
         decisions = self._engine.apply(verified, completion)
         if any(isinstance(decision, CompleteTask) for decision in decisions):
             await self._engine.settled()
-            return await self._accepted(node, task_id, number)
+            return SubmitReply(voucher=self._purse.voucher(node), audited=self._audits.waits(task_id, number))
         return await self._stored_reply(node, task_id, number, upload)
 
     async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> bool:
@@ -399,7 +402,7 @@ class MinerDesk:
         if audit is not None and audit.state is AuditState.FAILED:
             raise Conflict(f"pay for a result: others made it again, and it is wrong: {audit.detail}")
         waits = audit is not None and audit.state is AuditState.OPEN
-        return SubmitReply(voucher=await self._purse.voucher(node), audited=waits)
+        return SubmitReply(voucher=self._purse.voucher(node), audited=waits)
 
     async def failure(self, node: NodeId, task_id: TaskId, number: int, failure: Failure) -> None:
         """Note that a miner could not finish an attempt; without effect when it is not expected any more."""

@@ -29,7 +29,10 @@ class Purse(Protocol):
     async def earned_wei(self, miner: NodeId, task_id: TaskId, attempt: int) -> Wei:
         """Read what an attempt of a miner has earned."""
 
-    async def voucher(self, miner: NodeId) -> SignedVoucher | None:
+    def committed(self, miner: NodeId, amount_wei: Wei) -> None:
+        """Note that what ``owe`` added is on disk."""
+
+    def voucher(self, miner: NodeId) -> SignedVoucher | None:
         """Sign all that a miner has earned and that is on disk; None when it has earned nothing."""
 
     async def admit(self, miner: NodeId, shown: SignedVoucher | None) -> None:
@@ -42,5 +45,8 @@ class Audits(Protocol):
     def chosen(self, miner: NodeId, receipt: bytes, health: float, suspicious: bool) -> bool:
         """Tell whether a result is to be checked; decided when its receipt is in, so that nobody can foresee it."""
 
-    def opened(self) -> None:
+    def opened(self, task_id: TaskId, attempt: int) -> None:
         """Take note that a result waits to be checked, and that this is on disk."""
+
+    def waits(self, task_id: TaskId, attempt: int) -> bool:
+        """Tell whether a result is being checked now."""

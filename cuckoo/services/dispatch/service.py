@@ -103,6 +103,7 @@ class Dispatch:
             self.catalogue,
             registry,
             purse,
+            audits,
             long_poll_s=settings.long_poll_s,
             clock=clock,
             metrics=metrics,
