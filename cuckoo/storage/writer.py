@@ -3,7 +3,7 @@
 The writer takes up to 256 commands, runs them in one transaction, commits once, and then resolves all futures with one
 call into the event loop. A caller that has its result therefore knows that it is on disk. When a command fails, the
 transaction is undone and all run again, each within a savepoint, so that the failing one changes nothing and troubles
-nobody: a savepoint for every command would cost a fifth of the writer's time, and few fail.
+nobody. Few fail, so most commands need no savepoint.
 """
 
 import asyncio

@@ -62,7 +62,7 @@ async def town(directory, *, miners, batch_max=BATCH_MAX, profile=""):
         arguments = [Path(folder) / "data", miners, batch_max, *([profile] if profile else [])]
         coordinator = await stack.enter_async_context(child("tests.bench.coordinator", *arguments))
         origin = (await coordinator.read())["origin"]
-        slots = max(2, SLOTS_IN_ALL // miners)
+        slots = max(1, SLOTS_IN_ALL // miners)
         part = miners // LOADS
         loads = []
         for number in range(LOADS):

@@ -24,17 +24,18 @@ def _draws(axes, rows):
 
 
 def _control(axes, rounds):
-    bars = {"Cuckoo": rounds["ours"], "one commit\nper write": rounds["one_commit_each"]}
+    bars = {"Cuckoo": rounds["ours"], "one commit\na write": rounds["one_commit_each"]}
     values = {name: sorted(one[0] for one in of) for name, of in bars.items()}
     if rounds["procrastinate"]:
-        values["Procrastinate,\ntables alone"] = sorted(one["manager"] for one in rounds["procrastinate"])
-        values["Procrastinate"] = sorted(one["worker"] for one in rounds["procrastinate"])
+        values["Procrastinate,\ntables"] = sorted(one["manager"] for one in rounds["procrastinate"])
+        values["Procrastinate,\nworker"] = sorted(one["worker"] for one in rounds["procrastinate"])
     names = list(values)
     middle = [of[len(of) // 2] for of in values.values()]
     spread = [[m - of[0] for m, of in zip(middle, values.values(), strict=True)]]
     spread.append([of[-1] - m for m, of in zip(middle, values.values(), strict=True)])
     axes.bar(names, middle, yerr=spread, capsize=4, color=[BLUE, ORANGE, GREY, GREY])
-    axes.set(ylabel="tasks a second", title="End to end, same run")
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set(ylabel="tasks a second (median, range)", title="End to end, same run")
 
 
 def _growth(axes, rows):
@@ -47,7 +48,7 @@ def _growth(axes, rows):
     rates.plot(miners, [row["tasks_per_s"] for row in rows], "s-", color=ORANGE, label="tasks a second (right)")
     rates.set_ylim(0, None)
     lines = [*axes.get_lines(), *rates.get_lines()]
-    axes.legend(lines, [line.get_label() for line in lines], frameon=False, loc="lower left")
+    axes.legend(lines, [line.get_label() for line in lines], frameon=False, loc="center left")
 
 
 def main():
