@@ -69,6 +69,10 @@ test-unit: install ## unit tests only (no socket, no GPU)
 demo: install ## the whole network on this machine: chain, stake, miners, real pictures
 	@$(BIN)/cuckoo demo --out demo-pictures
 
+.PHONY: cheats
+cheats: install ## what audits catch: every cheat against honest runs, with real inference (minutes)
+	@$(PY) -m tests.bench.cheats
+
 # Procrastinate is only here to be compared with. PostgreSQL: apt install postgresql, or this, which needs Python 3.12.
 .venv/.procrastinate: .venv/.python
 	@$(PY) -m venv .venv/procrastinate

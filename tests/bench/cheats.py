@@ -1,6 +1,6 @@
 """What audits catch: every cheat against honest re-runs with real inference, and honest miners against each other.
 
-Run: python -m tests.bench.bench_cheats [tasks of each kind]
+Run: python -m tests.bench.cheats [tasks of each kind]
 """
 
 import asyncio
