@@ -174,11 +174,8 @@ class Dispatch:
         """Tell those who watch a waiting task how far it has come."""
         watched = [self.engine.tasks.get(task_id) for task_id in self.engine.watchers]
         waiting = {task.task_id: task for task in watched if task and task.status is TaskStatus.QUEUED}
-        positions: dict[TaskId, int] = {}
-        for model in {task.parameters.model_digest for task in waiting.values()}:
-            for position, queued in enumerate(self.engine.state.pool(model).queue):
-                if queued.task_id in waiting:
-                    positions[queued.task_id] = position
+        found = {task_id: self.engine.state.position(task_id) for task_id in waiting}
+        positions = {task_id: position for task_id, position in found.items() if position is not None}
         for task_id, position in positions.items():
             if self._positions.get(task_id) != position:
                 self.engine.watchers.publish(queued_event(waiting[task_id], position))
