@@ -114,12 +114,13 @@ class Dispatch:
 
     async def recover(self) -> None:
         """Read the open tasks from the store: nothing that was acknowledged is lost."""
+        await self.engine.quota.recover(self._store, self._clock.now())
         stored_tasks = await self._store.tasks.load_open()
         for stored in stored_tasks:
             task = task_of(stored)
             self.engine.tasks.add(task)
             now = self._clock.now()
-            self.engine.apply(TaskRestored(now=now, task_id=task.task_id, demand=task.demand))
+            self.engine.apply(TaskRestored(now=now, task_id=task.task_id, demand=task.demand, owner=task.owner_key))
             for attempt in task.attempts:
                 running = attempt.state is AttemptState.RUNNING
                 kind, reason = read_reason(attempt.reason)
