@@ -70,7 +70,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 def hash_key(secret: str) -> bytes:
     """Return what is kept of a key."""
-    return hashlib.sha256(secret.encode()).digest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
 class KeyBook:
