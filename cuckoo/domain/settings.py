@@ -13,6 +13,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator of a coordinator may set. Times in seconds, amounts in CAI.
 
+    ``open``: whether apps need no API key; None: on the devnet only. ``streams_limit``: event streams that may be open.
     ``price``: of a megapixel-step; ``prices``: by model, where it differs. ``escrow``: held ready for each miner, where
     anything has a price. ``audits``: probability of a result to be made again by others before it is paid, 0..1;
     ``audit_device``: have this machine do it, on "cpu", "cuda:N" or "mps"; "" has other miners do it;
@@ -23,7 +24,9 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""
+    open: bool | None = None
     queue_limit: int = 10_000
+    streams_limit: int = 1_000
     long_poll_s: float = 25.0
     miner_lost_s: float = 20.0
     max_attempts: int = 3

@@ -106,10 +106,15 @@ class PeriodStarted(Event, frozen=True, kw_only=True):
 
 
 class TaskAccepted(Event, frozen=True, kw_only=True):
-    """A task was validated; it is made durable with the decisions that follow. The caller bounds the queue."""
+    """A task was validated; it is made durable with the decisions that follow. The caller bounds the queue.
+
+    Attributes:
+        owner: id of the API key that it came with; owners are served fairly. None: nobody in particular.
+    """
 
     task_id: TaskId
     demand: Demand
+    owner: int | None = None
 
 
 class TaskCancelled(Event, frozen=True, kw_only=True):
@@ -119,10 +124,15 @@ class TaskCancelled(Event, frozen=True, kw_only=True):
 
 
 class TaskRestored(Event, frozen=True, kw_only=True):
-    """After a start: an open task from the store. In order of acceptance, before its attempts, before any period."""
+    """After a start: an open task from the store. In order of acceptance, before its attempts, before any period.
+
+    Attributes:
+        owner: as in ``TaskAccepted``.
+    """
 
     task_id: TaskId
     demand: Demand
+    owner: int | None = None
 
 
 class AttemptRestored(Event, frozen=True, kw_only=True):

@@ -105,7 +105,7 @@ def _task_accepted(step: Step, event: TaskAccepted | TaskRestored) -> None:
     if event.task_id in state.tasks:
         return
     state.arrivals += 1
-    task = Task(event.task_id, event.demand, state.arrivals)
+    task = Task(event.task_id, event.demand, state.arrivals, event.owner)
     state.tasks[task.task_id] = task
     state.pool(task.demand.model).queue.add(task)
     step.touch(task.demand.model)
@@ -134,7 +134,7 @@ def _attempt_restored(step: Step, event: AttemptRestored) -> None:
     miner = step.miner(event.node)
     miner.sequence = max(miner.sequence, event.sequence)
     queue = step.state.pool(task.demand.model).queue
-    queue.remove(task.task_id)
+    queue.give(task.task_id)
     task.attempts = event.attempt
     task.tried.add(event.node)
     if task.last is not None:

@@ -36,9 +36,11 @@ from cuckoo.scheduler.state import SchedulerSettings, State
 from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.keys import AppKeys
 from cuckoo.services.purse import Purse
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
+from cuckoo.storage.keys import open_keys
 from cuckoo.storage.records import SeedTip
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
@@ -222,12 +224,21 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    folder, *, registry=None, settings=SETTINGS, with_seed=True, clock=None, escrow=None, rates=FREE, audits=None
+    folder,
+    *,
+    registry=None,
+    settings=SETTINGS,
+    with_seed=True,
+    clock=None,
+    escrow=None,
+    rates=FREE,
+    audits=None,
+    open_access=True,
 ):
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
     clock = clock or ShiftedClock()
-    with listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with open_store(folder, clock=clock.now) as store:
             sessions = Sessions(COORDINATOR, COORDINATOR_KEY, HASHER, registry, store, origins={origin}, clock=clock)
@@ -263,9 +274,12 @@ async def running(
             purse.changed = dispatch.miners.escrow_changed
             await dispatch.recover()
             seeds = Seeds(COORDINATOR, NoChain(), store, period_s=10, clock=clock, start_period=dispatch.start_period)
-            async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
+            keys = AppKeys(book, open_access=open_access, clock=clock)
+            await keys.refresh()
+            async with serving(coordinator_app(dispatch, sessions, seeds, keys, settings), listener):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
                 coordinator.purse, coordinator.auditing = purse, auditing
+                coordinator.keys = keys
                 if with_seed:
                     await coordinator.start_period()
                 yield coordinator
@@ -353,5 +367,5 @@ class ScriptedMiner:
         return signed.assignment
 
 
-def app(coordinator):
-    return AppClient(coordinator.origin)
+def app(coordinator, api_key=None):
+    return AppClient(coordinator.origin, api_key=api_key)

@@ -43,11 +43,13 @@ from cuckoo.services.dispatch.assignments import Coordinator, sign_assignment
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, LiveTasks, sentence, stored_reason
 from cuckoo.services.dispatch.logbuffer import LogBuffer
 from cuckoo.services.dispatch.parking import Parking, Waiter
+from cuckoo.services.dispatch.quota import Quota
 from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.services.dispatch.watch import Watchers
 from cuckoo.storage.audits import NewAudit
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
+from cuckoo.storage.usage import NOTHING, Usage
 from cuckoo.storage.writer import Command, together
 
 log = structlog.get_logger(__name__)
@@ -110,6 +112,7 @@ class Engine:
         """
         self.state = state
         self.tasks = tasks
+        self.quota = Quota(tasks)
         self.parking = Parking()
         self.watchers = Watchers()
         self._store = store
@@ -357,6 +360,7 @@ class Engine:
             todo.effects.append(partial(self._audits.opened, decision.task_id, decision.attempt))
         else:
             self._owe(decision, "result", price_wei, todo)
+        self._book(task, Usage(tasks=1, pictures=task.parameters.pictures, spent_wei=price_wei), todo)
         todo.effects.append(partial(self._completed, decision, todo.now))
 
     def _too_fast(self, task: LiveTask, decision: CompleteTask) -> bool:
@@ -375,8 +379,10 @@ class Engine:
         self._close(task.task_id, TaskStatus.DONE, now)
 
     def _cancel_attempt(self, decision: CancelAttempt, todo: _Transition) -> None:
-        earned_wei = part_of(self._task(decision).price_wei, decision.step, decision.steps)
+        task = self._task(decision)
+        earned_wei = part_of(task.price_wei, decision.step, decision.steps)
         self._owe(decision, "cancelled", earned_wei, todo)
+        self._book(task, Usage(spent_wei=earned_wei), todo)
         todo.effects.append(partial(self._end_attempt, decision, AttemptState.CANCELLED))
 
     def _owe(self, decision: CompleteTask | CancelAttempt, kind: str, amount_wei: Wei, todo: _Transition) -> None:
@@ -384,6 +390,12 @@ class Engine:
             owed = self._purse.owe(decision.node, decision.task_id, decision.attempt, kind, amount_wei, todo.now)
             todo.commands.append(owed)
             todo.effects.append(partial(self._purse.committed, decision.node, amount_wei))
+
+    def _book(self, task: LiveTask, usage: Usage, todo: _Transition) -> None:
+        """Book to the API key what came of its task."""
+        if task.owner_key is not None and usage != NOTHING:
+            todo.commands.append(self.quota.book(task.owner_key, usage, todo.now))
+            todo.effects.append(partial(self.quota.booked, task.owner_key, usage, todo.now))
 
     def _end_attempt(self, decision: FenceAttempt | CancelAttempt, state: AttemptState) -> None:
         task = self.tasks.get(decision.task_id)

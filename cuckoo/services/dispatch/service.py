@@ -127,12 +127,13 @@ class Dispatch:
         began = self._clock.now()
         for status, count in (await self._store.tasks.ended_since(began - began % DAY_S)).items():
             self.metrics.today.add(status.value, began, count)
+        await self.engine.quota.recover(self._store, self._clock.now())
         stored_tasks = await self._store.tasks.load_open()
         for stored in stored_tasks:
             task = task_of(stored)
             self.engine.tasks.add(task)
             now = self._clock.now()
-            self.engine.apply(TaskRestored(now=now, task_id=task.task_id, demand=task.demand))
+            self.engine.apply(TaskRestored(now=now, task_id=task.task_id, demand=task.demand, owner=task.owner_key))
             for attempt in task.attempts:
                 running = attempt.state is AttemptState.RUNNING
                 kind, reason = read_reason(attempt.reason)
@@ -187,11 +188,8 @@ class Dispatch:
         """Tell those who watch a waiting task how far it has come."""
         watched = [self.engine.tasks.get(task_id) for task_id in self.engine.watchers]
         waiting = {task.task_id: task for task in watched if task and task.status is TaskStatus.QUEUED}
-        positions: dict[TaskId, int] = {}
-        for model in {task.parameters.model_digest for task in waiting.values()}:
-            for position, queued in enumerate(self.engine.state.pool(model).queue):
-                if queued.task_id in waiting:
-                    positions[queued.task_id] = position
+        found = {task_id: self.engine.state.position(task_id) for task_id in waiting}
+        positions = {task_id: position for task_id, position in found.items() if position is not None}
         for task_id, position in positions.items():
             if self._positions.get(task_id) != position:
                 self.engine.watchers.publish(queued_event(waiting[task_id], position))
