@@ -4,6 +4,7 @@ import asyncio
 import functools
 import secrets
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -13,15 +14,16 @@ from cuckoo.chain.disputes import DisputesContract
 from cuckoo.chain.reverts import Reverted
 from cuckoo.client.app import AppClient
 from cuckoo.domain.amounts import CAI
-from cuckoo.domain.errors import ConfigError, Conflict, NotFound
+from cuckoo.domain.errors import ConfigError, Conflict, KeyRefused, NotFound
 from cuckoo.domain.identifiers import NodeId, Role
+from cuckoo.domain.network import DEVNET_CHAIN_ID
 from cuckoo.domain.node import Introduction
 from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.messages import TaskRequest
 from cuckoo.protocol.signing import Signer, check_signed_by
 from cuckoo.roles.chain import open_chain
-from cuckoo.roles.coordinator import open_coordinator, origins_of
+from cuckoo.roles.coordinator import open_access, open_coordinator, origins_of
 from cuckoo.runtime.supervisor import supervise
 from cuckoo.scheduler.drawlog import DrawRow, ParkRow, decode_row, encode_row, first_head, next_head
 from cuckoo.scheduler.replay import replay
@@ -29,6 +31,7 @@ from cuckoo.scheduler.seedchain import period_seed, verify_link
 from cuckoo.services.staking.registration import NewNode, Registration
 from cuckoo.services.staking.wallet import drip
 from cuckoo.services.verifying.draws import DrawsOnChain, check_draw, check_log
+from cuckoo.storage.keys import Limits, open_keys
 from tests.support import coordinating
 from tests.support.processes import free_port
 from tests.support.receipts import receipt_view
@@ -47,10 +50,10 @@ async def register(chain, role, cai, url=""):
 
 
 @asynccontextmanager
-async def coordinator_running(network, key, folder, port):
+async def coordinator_running(network, key, folder, port, **more):
     """Run the role as ``cuckoo coordinator`` does."""
     stop = asyncio.Event()
-    settings = CoordinatorSettings(port=port, long_poll_s=5.0)
+    settings = CoordinatorSettings(port=port, long_poll_s=5.0, **more)
     async with open_chain(network) as shared, open_coordinator(shared, key, folder, settings) as services:
         running = asyncio.create_task(supervise([*shared.services, *services], grace_s=5, stop=stop))
         try:
@@ -245,6 +248,41 @@ async def closed(app, assignment, period):
             if log.block == assignment.draw_block and log.tip == assignment.seed_tip:
                 return log
     return None
+
+
+async def test_coordinator__closed__takes_up_a_new_key_and_a_revoked_one_while_it_runs(chain, network, tmp_path):
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    key, node_id = await register(chain, Role.COORDINATOR, 2_000_000, origin)
+    apple = TaskRequest(prompt="a red apple")
+
+    async def lets_in(client):
+        try:
+            return bool(await client.submit(apple))
+        except KeyRefused:
+            return False
+
+    async def refuses(client):
+        return not await lets_in(client)
+
+    async with coordinator_running(network, key, tmp_path, port, open=False), AppClient(origin) as stranger:
+        with pytest.raises(KeyRefused, match="cuckoo coordinator keys create"):
+            await stranger.submit(apple)
+        with open_keys(tmp_path / network.name / f"coordinator-{node_id}") as book:
+            secret, _ = book.create("shop", Limits(), 1.0)
+            async with AppClient(origin, api_key=secret) as app:
+                await until(lambda: lets_in(app), seconds=10)
+                book.revoke("shop", 2.0)
+                await until(lambda: refuses(app), seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "said", "is_open"),
+    [(31_337, None, True), (1, None, False), (31_337, False, False), (1, True, True)],
+)
+def test_access__open_on_the_devnet_or_when_asked_for(chain_id, said, is_open):
+    network = SimpleNamespace(is_devnet=chain_id == DEVNET_CHAIN_ID)
+    assert open_access(network, CoordinatorSettings(open=said)) is is_open
 
 
 async def test_coordinator__key_of_nobody_or_of_a_miner__says_which_command_mends_it(chain, network, tmp_path):
