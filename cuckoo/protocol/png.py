@@ -1,7 +1,13 @@
-"""A receipt inside a PNG file, as an iTXt chunk: the pixels stay what they are. Source: PNG third edition, 11.3.3.4."""
+"""A receipt inside a PNG file, as an iTXt chunk: the pixels stay what they are. Source: PNG third edition, 11.3.3.4.
 
+And how far two pictures lie apart.
+"""
+
+import io
 import struct
 import zlib
+
+from PIL import Image, ImageChops, ImageStat
 
 from cuckoo.domain.errors import InvalidField
 from cuckoo.protocol.messages import ReceiptView, decode_json, encode_json
@@ -41,3 +47,12 @@ def receipt_in(png: bytes) -> ReceiptView:
     raise InvalidField(
         "picture", f"{len(png):,} bytes", "must hold a receipt: saved anew by another program, it loses it"
     )
+
+
+def difference(picture: bytes, other: bytes) -> tuple[float, int]:
+    """Return by how much two PNG files differ: the mean and the largest, of 255; 255 where their sizes differ."""
+    with Image.open(io.BytesIO(picture)) as one, Image.open(io.BytesIO(other)) as two:
+        if one.size != two.size:
+            return 255.0, 255
+        bands = ImageStat.Stat(ImageChops.difference(one.convert("RGB"), two.convert("RGB")))
+    return sum(bands.mean) / len(bands.mean), max(int(high) for _, high in bands.extrema)

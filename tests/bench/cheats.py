@@ -20,7 +20,8 @@ from cuckoo.domain.tolerance import Likeness
 from cuckoo.inference.messages import Finished
 from cuckoo.inference.models import load_registry
 from cuckoo.inference.pool import Job, PoolOptions, WorkerPool
-from cuckoo.services.auditing.judging import Work, compare, mean_difference
+from cuckoo.protocol.png import difference
+from cuckoo.services.auditing.judging import Work, compare
 from cuckoo.services.auditing.service import MORE, NEWCOMER_AUDITS
 
 PROBABILITY = 0.02
@@ -109,7 +110,7 @@ async def _compare(what, maker, one, two, count, side_px) -> dict:
         elsewhere = await two.run(replace(job, job_id=f"elsewhere {number}"))
         same[compare(work(made), work(again))] += 1
         other[compare(work(made), work(elsewhere))] += 1
-        apart.append(mean_difference(made.pictures[0], elsewhere.pictures[0]))
+        apart.append(difference(made.pictures[0], elsewhere.pictures[0])[0])
     return {
         "what": what,
         "tasks": count,

@@ -1,14 +1,13 @@
 """Whether two makers of one task made the same pictures."""
 
-import io
 from collections.abc import Sequence
 
 import msgspec
-from PIL import Image, ImageChops, ImageStat
 
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import RuntimeProfile
 from cuckoo.domain.tolerance import EQUAL, Likeness, tolerance
+from cuckoo.protocol.png import difference
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,17 +43,8 @@ def compare(one: Work, other: Work) -> Likeness:
         return Likeness.SAME
     if len(one.pictures) != len(other.pictures):
         return Likeness.DIFFERENT
-    found = {bounds.judge(mean_difference(*pair)) for pair in zip(one.pictures, other.pictures, strict=True)}
+    found = {bounds.judge(difference(*pair)[0]) for pair in zip(one.pictures, other.pictures, strict=True)}
     return next((worst for worst in (Likeness.DIFFERENT, Likeness.UNCLEAR) if worst in found), Likeness.SAME)
-
-
-def mean_difference(picture: bytes, other: bytes) -> float:
-    """Return the mean difference of two PNG files of one size, of 255; 255 where the sizes differ."""
-    with Image.open(io.BytesIO(picture)) as one, Image.open(io.BytesIO(other)) as two:
-        if one.size != two.size:
-            return 255.0
-        bands = ImageStat.Stat(ImageChops.difference(one.convert("RGB"), two.convert("RGB")))
-    return sum(bands.mean) / len(bands.mean)
 
 
 def outvoted(original: Work, opinions: Sequence[Work]) -> tuple[Likeness, Work | None]:

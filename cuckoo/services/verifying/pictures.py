@@ -3,15 +3,16 @@
 import io
 from typing import Protocol
 
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image
 
 from cuckoo.domain.amounts import format_cai
-from cuckoo.domain.errors import CuckooError, SignatureInvalid
+from cuckoo.domain.errors import SignatureInvalid
 from cuckoo.domain.identifiers import Address, NodeId, Role
 from cuckoo.domain.node import Node
 from cuckoo.inference.messages import Finished
 from cuckoo.protocol.eip712 import Domain
 from cuckoo.protocol.messages import ReceiptView
+from cuckoo.protocol.png import difference
 from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.protocol.signing import recover
 from cuckoo.services.verifying.checks import Check, State
@@ -148,17 +149,3 @@ def check_rerun(view: ReceiptView, picture: bytes, made: Finished) -> Check:
 
 def _differs(name: str, made: Finished, view: ReceiptView) -> bool:
     return bool(getattr(made.profile, name) != getattr(view.receipt.profile, name))
-
-
-def difference(picture: bytes, other: bytes) -> tuple[float, int]:
-    """Return by how much two pictures of one size differ: the mean and the largest, of 255.
-
-    Raises:
-        CuckooError: they have different sizes.
-    """
-    with Image.open(io.BytesIO(picture)) as one, Image.open(io.BytesIO(other)) as two:
-        if one.size != two.size:
-            raise CuckooError(f"compare pictures: {one.size} and {two.size} px are different sizes")
-        apart = ImageChops.difference(one.convert("RGB"), two.convert("RGB"))
-    bands = ImageStat.Stat(apart)
-    return sum(bands.mean) / len(bands.mean), max(int(high) for _, high in bands.extrema)
