@@ -222,8 +222,9 @@ def _percent(one: "Yield", days: int) -> str:
     percent = f"{one.percent:,.1f} %"
     if one.span_s >= days * 86_400 * 0.99:
         return percent
-    hours = one.span_s / 3_600
-    return f"{percent} (of {hours / 24:.1f} d)" if hours >= 48 else f"{percent} (of {hours:.1f} h)"
+    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+    length, unit = next((length, unit) for length, unit in units if one.span_s >= 2 * length or length == 1)
+    return f"{percent} (of {one.span_s / length:.0f} {unit})"
 
 
 def _print_portfolio(portfolio: "Portfolio", yields: "Sequence[Sequence[Yield]]") -> None:
