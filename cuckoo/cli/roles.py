@@ -89,7 +89,9 @@ MINER_OPTIONS = _settings_options(
         "--model", "models", multiple=True, metavar="NAME", help="A model to serve; repeat it.  [default: emoji-64]"
     ),
     click.option("--threads", type=int, help="CPU threads of a worker on the CPU.  [default: shares the cores]"),
-    click.option("--redeem-on-exit", is_flag=True, help="Redeem all vouchers at a stop, within the grace period."),
+    click.option(
+        "--redeem-on-exit", is_flag=True, default=None, help="Redeem all vouchers at a stop, within the grace period."
+    ),
     click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics there.  [default: none]"),
 )
 
