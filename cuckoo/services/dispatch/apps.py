@@ -260,7 +260,7 @@ class AppDesk:
                 f"it has {len(stored.pictures)} pictures"
             )
         digest = stored.pictures[index]
-        return digest, with_receipt(await self._store.blobs.get(digest), await self.receipt(wanted))
+        return digest, with_receipt(await self._store.blobs.get(digest), await self.receipt(wanted, owner_key))
 
     async def receipt(self, wanted: TaskId, owner_key: int | None = None) -> ReceiptView:
         """Read who made a task's pictures, and how; raises NotFound."""
