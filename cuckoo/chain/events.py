@@ -11,6 +11,8 @@ from cuckoo.chain.artifact import load_artifact
 from cuckoo.chain.rpc import ChainClient, on_chain
 from cuckoo.domain.identifiers import Address, NodeId
 
+_NODES_OF_A_SEARCH = 200
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event. ``name`` and ``arguments`` as the ABI names them; ``block_hash`` tells a reorganisation."""
@@ -67,8 +69,20 @@ class StakingEvents:
         """Read all that was ever taken out of a tranche of a node, by whomever, in the order of the chain."""
         return await self._search(("Unvoted",), [_word(node_id), _word(tranche)], last_block)
 
+    async def weighed(self, nodes: Sequence[NodeId], last_block: int) -> list[Event]:
+        """Read every weight that nodes were ever given, in the order of the chain."""
+        found = []
+        for start in range(0, len(nodes), _NODES_OF_A_SEARCH):
+            some = [_word(node) for node in nodes[start : start + _NODES_OF_A_SEARCH]]
+            found += await self._search(("Weighed",), [some], last_block)
+        return sorted(found, key=lambda event: (event.block_number, event.log_index))
+
     async def _search(
-        self, names: Sequence[str], indexed: Sequence[str | None], last_block: int, first_block: int | None = None
+        self,
+        names: Sequence[str],
+        indexed: Sequence[str | list[str] | None],
+        last_block: int,
+        first_block: int | None = None,
     ) -> list[Event]:
         topics = ["0x" + kind.topic.hex() for kind in self._kinds.values() if kind.name in names]
         network = self._client.network

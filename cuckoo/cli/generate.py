@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cuckoo.cli.apikeys import find_api_key
 from cuckoo.cli.options import examples, json_option
 from cuckoo.cli.output import note, print_json
 from cuckoo.domain.errors import ConfigError, CoordinatorUnreachable
@@ -61,8 +62,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Whom to ask.  [env: CUCKOO_COORDINATOR]",
 )
+@click.option(
+    "--api-key",
+    metavar="FILE",
+    help="File with the coordinator's API key, or env:NAME.  [env: the key itself in CUCKOO_API_KEY]",
+)
 @json_option
-def generate(*, output: Path, receipt_file: Path | None, origin: str, as_json: bool, **wishes: Any) -> None:
+def generate(
+    *, output: Path, receipt_file: Path | None, origin: str, api_key: str | None, as_json: bool, **wishes: Any
+) -> None:
     """Ask a coordinator for pictures of PROMPT.
 
     Shows which miner was drawn and with which odds, and checks that its signed receipt fits the pictures. Ctrl-C
@@ -72,7 +80,7 @@ def generate(*, output: Path, receipt_file: Path | None, origin: str, as_json: b
 
     targets = _targets(output, wishes["pictures"])
     began = time.monotonic()
-    made, miner = asyncio.run(_generate(origin, TaskRequest(**wishes)))
+    made, miner = asyncio.run(_generate(origin, find_api_key(api_key), TaskRequest(**wishes)))
     seconds = time.monotonic() - began
     for target, picture in zip(targets, made.pictures, strict=True):
         _write(target, picture)
@@ -117,12 +125,12 @@ def _write(path: Path, content: bytes) -> None:
         raise ConfigError(f"write {path}: {error.strerror}") from None
 
 
-async def _generate(origin: str, request: "TaskRequest") -> tuple["Made", str]:
+async def _generate(origin: str, api_key: str | None, request: "TaskRequest") -> tuple["Made", str]:
     """Ask, with a bar on standard error; returns what was made and the miner's name."""
     from cuckoo.client.app import AppClient
     from cuckoo.services.asking import ask, miner_names
 
-    async with AppClient(origin) as client:
+    async with AppClient(origin, api_key=api_key) as client:
         try:
             miners = (await client.miners()).miners
         except CoordinatorUnreachable as error:

@@ -14,6 +14,7 @@ TOPICS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "See it": {
         "demo": ("cuckoo.cli.demo", "the whole network on this machine: chain, stake, miners, real pictures"),
         "generate": ("cuckoo.cli.generate", "ask a coordinator for a picture"),
+        "verify": ("cuckoo.cli.verify", "check a picture against the receipt inside it"),
     },
     "Take part": {
         "keys": ("cuckoo.cli.keys", "make and list keys"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from cuckoo.cli.apikeys import api_keys
 from cuckoo.cli.earnings import earnings
 from cuckoo.cli.options import (
     Place,
@@ -73,6 +74,12 @@ COORDINATOR_OPTIONS = _settings_options(
     click.option(
         "--public-url", metavar="URL", help="How miners and apps reach it.  [default: its introduction's URL]"
     ),
+    click.option(
+        "--open/--no-open",
+        "open",
+        default=None,
+        help="Whether apps need no API key.  [default: open on the devnet only]",
+    ),
 )
 MINER_OPTIONS = _settings_options(
     click.option(
@@ -82,13 +89,16 @@ MINER_OPTIONS = _settings_options(
         "--model", "models", multiple=True, metavar="NAME", help="A model to serve; repeat it.  [default: emoji-64]"
     ),
     click.option("--threads", type=int, help="CPU threads of a worker on the CPU.  [default: shares the cores]"),
-    click.option("--redeem-on-exit", is_flag=True, help="Redeem all vouchers at a stop, within the grace period."),
+    click.option(
+        "--redeem-on-exit", is_flag=True, default=None, help="Redeem all vouchers at a stop, within the grace period."
+    ),
     click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics there.  [default: none]"),
 )
 
 
-@click.command(
-    epilog=examples("cuckoo coordinator --key server", "cuckoo coordinator --key env:SERVER_KEY --port 9000")
+@click.group(
+    invoke_without_command=True,
+    epilog=examples("cuckoo coordinator --key server", "cuckoo coordinator keys create shop"),
 )
 @COORDINATOR_OPTIONS
 @GRACE
@@ -101,6 +111,8 @@ def coordinator(place: Place, grace_s: float | None, **rest: Any) -> None:
 
     --key is the operator's key of an eligible coordinator; it needs a little gas, to commit the seed of its draws.
     """
+    if _is_for_subcommand():
+        return
     logging, flags = _split(rest)
     _serve(place, {"coordinator": _coordinator(place, place.key, grace_s=grace_s, **flags)}, logging)
 
@@ -120,15 +132,13 @@ def miner(place: Place, grace_s: float | None, **rest: Any) -> None:
 
     --key is the operator's key of an eligible miner. Coordinators are found on the chain.
     """
-    ctx = click.get_current_context()
-    if ctx.invoked_subcommand:
-        if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params):
-            raise click.UsageError(f"write options after {ctx.invoked_subcommand}, not before it")
+    if _is_for_subcommand():
         return
     logging, flags = _split(rest)
     _serve(place, {"miner": _miner(place, place.key, grace_s=grace_s, **flags)}, logging)
 
 
+coordinator.add_command(api_keys)
 miner.add_command(earnings)
 
 
@@ -186,10 +196,20 @@ def run(place: Place, roles: Sequence[str], **rest: Any) -> None:
     _serve(place, openers, logging)
 
 
+def _is_for_subcommand() -> bool:
+    """Tell whether a subcommand follows; raises UsageError for options that stand before it."""
+    ctx = click.get_current_context()
+    if not ctx.invoked_subcommand:
+        return False
+    if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params):
+        raise click.UsageError(f"write options after {ctx.invoked_subcommand}, not before it")
+    return True
+
+
 def _split(rest: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Part the flags about logging from those of a role."""
     logging = {name: value for name, value in rest.items() if name.startswith("log_")}
-    flags = {name: value or None for name, value in rest.items() if name not in logging}
+    flags = {name: None if value in ("", ()) else value for name, value in rest.items() if name not in logging}
     return logging, flags
 
 

@@ -1,6 +1,7 @@
 """What all commands that run roles share: logging, the event loop, and how roles are opened."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,6 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from cuckoo.roles.compose import OpenRole
+
+_GC_THRESHOLDS = (50_000, 20, 50)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,7 +44,13 @@ def serve(roles: Sequence[tuple[str, "OpenRole"]], *, grace_s: float, log_level:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine on uvloop where there is one."""
+    """Run a coroutine on uvloop where there is one.
+
+    What is loaded by now stays: the garbage collector need not look at it, nor as often as for a short script: with the
+    usual thresholds it took about a tenth of a busy coordinator's time.
+    """
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main)
 

@@ -120,7 +120,7 @@ def _coordinator(state: CoordinatorState) -> None:
         ("tasks", f"{state.queued} waiting, {state.running} running; today {state.done_today} done{failed}"),
         ("miners' money", f"{grouped(state.owed)} CAI owed, {grouped(state.redeemed)} redeemed"),
         ("in escrow", f"{grouped(state.free)} CAI free"),
-        ("wallet", f"{_known(state.wallet)} CAI, {lasts}; {_known(state.gas)} for gas"),
+        ("wallet", f"{_known(state.wallet)} CAI, {lasts}; {_gas(state.gas)} for gas"),
     )
     if state.accounts:
         rows = [
@@ -137,7 +137,7 @@ def _miner(state: MinerState) -> None:
         _weight(state),
         ("models", f"{', '.join(state.models) or 'none loaded yet'} on {', '.join(state.devices)}"),
         ("tasks", f"{state.running} in hand; today {state.done_today} done"),
-        ("gas", _known(state.gas)),
+        ("gas", _gas(state.gas)),
     )
     if state.backing:
         rows = [
@@ -161,7 +161,7 @@ def _miner(state: MinerState) -> None:
 def _staker(state: StakerState) -> None:
     releasable = f", {grouped(state.releasable)} of it free now" if state.releasable != "0" else ""
     _lines(
-        ("wallet", f"{grouped(state.wallet)} CAI, {grouped(state.gas)} for gas"),
+        ("wallet", f"{grouped(state.wallet)} CAI, {_gas(state.gas)} for gas"),
         ("idle stake", f"{grouped(state.idle)} CAI"),
         ("at work", f"{grouped(state.active)} CAI behind {state.nodes} node" + ("" if state.nodes == 1 else "s")),
         ("rewards", f"{grouped(state.rewards)} CAI to claim"),
@@ -182,6 +182,14 @@ def grouped(amount: str) -> str:
 
 def _known(amount: str | None) -> str:
     return "?" if amount is None else grouped(amount)
+
+
+def _gas(amount: str | None) -> str:
+    """Write native coin with four decimals, rounded down: nobody counts gas to the wei."""
+    if amount is None:
+        return "?"
+    whole, _, fraction = amount.partition(".")
+    return grouped(f"{whole}.{fraction[:4]}".rstrip("0").rstrip(".") if fraction else whole)
 
 
 def _duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from cuckoo.client.http import PICTURE_MAX_BYTES, Http
-from cuckoo.domain.errors import CoordinatorUnreachable, PeerFault
+from cuckoo.domain.errors import ConfigError, CoordinatorUnreachable, PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
 from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_json, encode_json
@@ -26,12 +26,23 @@ class AppClient:
     """Calls to one coordinator's public API.
 
     Every method raises CoordinatorUnreachable when there is no answer, or the PeerFault that was answered: InvalidField
-    names the field and the limit, Overloaded says after how many seconds to come back.
+    names the field and the limit, Overloaded and LimitReached say after how many seconds to come back, KeyRefused says
+    that an API key is needed or not valid.
     """
 
-    def __init__(self, url: str) -> None:
-        """Name the coordinator: ``https://host[:port]``, or ``http://`` on loopback; raises ConfigError."""
-        self._http = Http(url)
+    def __init__(self, url: str, *, api_key: str | None = None) -> None:
+        """Name the coordinator.
+
+        Args:
+            url: ``https://host[:port]``, or ``http://`` on loopback.
+            api_key: sent with every call; None where none is needed.
+
+        Raises:
+            ConfigError: the address is none, or the key has characters that no key has.
+        """
+        if api_key is not None and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
+            raise ConfigError("call a coordinator: the API key has characters that no key has: copy it again")
+        self._http = Http(url, headers=None if api_key is None else {"Authorization": f"Bearer {api_key}"})
 
     async def __aenter__(self) -> Self:
         """Return the client itself."""

@@ -3,8 +3,8 @@
 ::
 
     no answer, 5xx            CoordinatorUnreachable   (TransientError: try again)
-    503 or 429 with a reason  Unavailable, Overloaded  (PeerFault: after retry_after_s)
-    401 403 404 409 413 422   NotSignedIn, SignatureInvalid, NotFound, Conflict, BodyTooLarge, InvalidField
+    503 or 429 with a reason  Unavailable, Overloaded, LimitReached  (PeerFault: after retry_after_s)
+    401 403 404 409 413 422  NotSignedIn, KeyRefused, SignatureInvalid, NotFound, Conflict, BodyTooLarge, InvalidField
     3xx, other 4xx            PeerFault
 """
 
@@ -24,6 +24,8 @@ from cuckoo.domain.errors import (
     Conflict,
     CoordinatorUnreachable,
     InvalidField,
+    KeyRefused,
+    LimitReached,
     NotFound,
     NotSignedIn,
     Overloaded,
@@ -45,8 +47,11 @@ _STREAM_BUFFER = 2**20
 _RETRY_DEFAULT_S = 2.0
 _PORTS = {"http": 80, "https": 443}
 _BY_CODE: dict[str, type[PeerFault]] = {
-    kind.code: kind for kind in (BodyTooLarge, Conflict, NotFound, NotSignedIn, SignatureInvalid, UnknownVersion)
+    kind.code: kind
+    for kind in (BodyTooLarge, Conflict, KeyRefused, NotFound, NotSignedIn, SignatureInvalid, UnknownVersion)
 }
+
+_BUSY: dict[str, type[Overloaded]] = {kind.code: kind for kind in (Overloaded, Unavailable)}
 
 
 def is_loopback(host: str) -> bool:
@@ -108,18 +113,20 @@ class _Resolver(AbstractResolver):
 class Http:
     """Calls to one origin."""
 
-    def __init__(self, url: str, *, allowed: Allowed | None = None) -> None:
+    def __init__(self, url: str, *, allowed: Allowed | None = None, headers: Mapping[str, str] | None = None) -> None:
         """Name the origin; nothing is opened before the first call.
 
         Args:
             url: ``https://host[:port]``, or ``http://`` on loopback.
             allowed: which addresses may be connected to; None for all.
+            headers: sent with every call.
 
         Raises:
             ConfigError: it is no such address.
         """
         self.origin = check_origin(url)
         self._allowed = allowed
+        self._headers = headers
         host = urlsplit(self.origin).hostname or ""
         if allowed is not None and _is_address(host) and not allowed(host):
             raise ConfigError(f"call {url}: this address may not be called")
@@ -130,6 +137,7 @@ class Http:
             resolver = _Resolver(self._allowed) if self._allowed is not None else None
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, resolver=resolver, keepalive_timeout=60.0),
+                headers=self._headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=_STREAM_BUFFER,
                 trust_env=False,
@@ -222,10 +230,10 @@ def _refused(origin: str, method: str, path: str, status: int, body: bytes) -> E
     except PeerFault:
         told = ErrorBody(code="", message=f"{doing}: status {status}")
     retry_after_s = told.retry_after_s if told.retry_after_s is not None else _RETRY_DEFAULT_S
-    if status == Unavailable.http_status and told.code == Unavailable.code:
-        return Unavailable(told.message, retry_after_s)
-    if status == Overloaded.http_status:
-        return Overloaded(told.message, retry_after_s)
+    if status == LimitReached.http_status:
+        return LimitReached(told.message, retry_after_s)
+    if status == Overloaded.http_status and told.code in _BUSY:
+        return _BUSY[told.code](told.message, retry_after_s)
     if status >= 500:
         return CoordinatorUnreachable(f"{doing}: status {status}: {told.message}")
     if told.code == InvalidField.code:

@@ -53,7 +53,8 @@ COORDINATOR_VOTER, COORDINATOR_VOTES_CAI = "carol", 400_000
 PRICE_CAI = 10
 """Of a megapixel-step."""
 
-MONEY = {
+SETTINGS = {
+    "CUCKOO_COORDINATOR_AUDITS": "0",  # else the demo's count of tasks would hold more than it asked for
     "CUCKOO_COORDINATOR_PRICE": str(PRICE_CAI),
     "CUCKOO_COORDINATOR_ESCROW": "100",  # more than any miner can earn: stake alone decides here
     "CUCKOO_MINER_REDEEM_AT": "1000000",  # the demo redeems at its end, before the eyes of the user
@@ -73,7 +74,7 @@ def owner_of(name: str) -> str:
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment in which commands find the demo's network; nothing of the user's own set-up leaks in."""
     kept = {key: value for key, value in os.environ.items() if key == "CUCKOO_ANVIL" or not key.startswith("CUCKOO_")}
-    return {**kept, **MONEY, "CUCKOO_DATA_DIR": str(folder), "CUCKOO_PASSWORD": ""}
+    return {**kept, **SETTINGS, "CUCKOO_DATA_DIR": str(folder), "CUCKOO_PASSWORD": ""}
 
 
 def free_port(preferred: int) -> int:

@@ -16,8 +16,10 @@
         NotFound             no such task, picture, node or session
         Conflict             the request contradicts what is already stored
         NotSignedIn          no session, or an expired one
+        KeyRefused           no API key, or one that is not valid
         BodyTooLarge         more bytes than a route takes
         Overloaded           a queue is full; carries the seconds after which to try again
+          LimitReached       the caller's own limit, not that of the whole coordinator
           Unavailable        this process is starting or stopping: another one, or later
       FatalError             this role can not go on; it stops
 
@@ -125,16 +127,30 @@ class NotSignedIn(PeerFault):
     http_status = 401
 
 
+class KeyRefused(PeerFault):
+    """No API key where one is needed, or one that is not valid."""
+
+    code = "key_refused"
+    http_status = 401
+
+
 class Overloaded(PeerFault):
-    """A queue is full: try again after ``retry_after_s``."""
+    """A queue of the whole process is full: try again after ``retry_after_s``."""
 
     code = "overloaded"
-    http_status = 429
+    http_status = 503
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         """Carry the seconds after which another try makes sense."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class LimitReached(Overloaded):
+    """What the caller itself may use is used up: try again after ``retry_after_s``."""
+
+    code = "limit_reached"
+    http_status = 429
 
 
 class Unavailable(Overloaded):

@@ -5,13 +5,21 @@ Layout (docs/protocol.md): leaf ``keccak(0x00 | picture u16 | step u16 | payload
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from Crypto.Hash import keccak as _keccak
+try:
+    from sha3 import keccak_256 as _keccak  # safe-pysha3: five times as fast, on Linux only
+except ImportError:
+    from Crypto.Hash import keccak as _slower
+
+    def _keccak(data: bytes) -> Any:
+        return _slower.new(digest_bits=256, data=data)
 
 
 def keccak256(data: bytes) -> bytes:
     """Hash with Keccak-256 as Ethereum uses it (not NIST SHA-3). Returns 32 bytes."""
-    return _keccak.new(digest_bits=256, data=data).digest()
+    digest: bytes = _keccak(data).digest()
+    return digest
 
 
 def latent_leaf(picture: int, step: int, payload: bytes) -> bytes:

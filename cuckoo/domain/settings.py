@@ -13,14 +13,20 @@ S = TypeVar("S", bound=msgspec.Struct)
 class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator of a coordinator may set. Times in seconds, amounts in CAI.
 
+    ``open``: whether apps need no API key; None: on the devnet only. ``streams_limit``: event streams that may be open.
     ``price``: of a megapixel-step; ``prices``: by model, where it differs. ``escrow``: held ready for each miner, where
-    anything has a price. ``warn_days``: warn when the wallet lasts for fewer days at the present rate.
+    anything has a price. ``audits``: probability of a result to be made again by others before it is paid, 0..1;
+    ``audit_device``: have this machine do it, on "cpu", "cuda:N" or "mps"; "" has other miners do it;
+    ``audit_threads``: CPU threads for that, 0 for a share of the cores.
+    ``warn_days``: warn when the wallet lasts for fewer days at the present rate.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""
+    open: bool | None = None
     queue_limit: int = 10_000
+    streams_limit: int = 1_000
     long_poll_s: float = 25.0
     miner_lost_s: float = 20.0
     max_attempts: int = 3
@@ -32,6 +38,9 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     prices: dict[str, str] = {}
     escrow: str = "10"
     escrow_interval_s: float = 5.0
+    audits: float = 0.02
+    audit_device: str = ""
+    audit_threads: int = 0
     warn_days: float = 3.0
 
 

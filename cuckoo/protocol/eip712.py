@@ -7,6 +7,7 @@ Source: EIP-712, definition of ``hashStruct`` and ``encodeData``.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -202,6 +203,7 @@ def hash_assignment(  # noqa: PLR0913  the fields of the struct
     )
 
 
+@lru_cache(maxsize=1_024)
 def hash_runtime_profile(profile: RuntimeProfile) -> bytes:
     """Hash a runtime profile."""
     return keccak256(

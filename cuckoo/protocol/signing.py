@@ -3,6 +3,8 @@
 A signature is 65 bytes ``r | s | v`` with v = 27 or 28 and a low s, as OpenZeppelin's ECDSA wants it.
 """
 
+from functools import lru_cache
+
 import coincurve
 
 from cuckoo.domain.errors import SignatureInvalid
@@ -12,6 +14,7 @@ from cuckoo.domain.keccak import keccak256
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
+@lru_cache(maxsize=16_384)
 def checksummed(raw: bytes) -> Address:
     """Write 20 bytes as an EIP-55 address."""
     digits = raw.hex()

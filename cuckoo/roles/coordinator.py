@@ -1,7 +1,7 @@
 """The coordinator role: an image API for apps, served by other people's GPUs."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -13,24 +13,30 @@ from cuckoo.domain.amounts import parse_cai
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import Role
 from cuckoo.domain.model import ModelInfo
+from cuckoo.domain.network import Network
 from cuckoo.domain.node import Node
 from cuckoo.domain.pricing import Rates
 from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.inference.models import load_registry
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
+from cuckoo.roles.audits import DispatchWorkshop, open_audit_device
 from cuckoo.roles.chain import Chain, require_node
 from cuckoo.roles.status import CoordinatorStatus
 from cuckoo.runtime.service import Service
 from cuckoo.scheduler.state import SchedulerSettings, State
+from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.keys import AppKeys
+from cuckoo.services.proving import ChainCourt, Proving
 from cuckoo.services.purse import DAY_S, CoordinatorEscrow, Purse
 from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
 from cuckoo.services.seeds import Seeds, SeedsOnChain
 from cuckoo.services.sessions import Sessions
+from cuckoo.storage.keys import open_keys
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
 
@@ -55,10 +61,10 @@ async def open_coordinator(
     signer, network, clock = Signer(private_key), chain.network, chain.clock
     node = await require_node(chain, Role.COORDINATOR, signer.address)
     hasher, period_s = Hasher(Domain(network.chain_id, network.staking)), network.parameters.draw_period
-    with listen(settings.host, settings.port) as listener:
+    folder = data_dir / network.name / f"coordinator-{node.node_id}"
+    with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
         port: int = listener.getsockname()[1]
-        folder = data_dir / network.name / f"coordinator-{node.node_id}"
-        async with open_store(folder, clock=clock.now) as store:
+        async with open_store(folder, clock=clock.now) as store, AsyncExitStack() as stack:
             sessions = Sessions(
                 node.node_id,
                 signer,
@@ -87,12 +93,19 @@ async def open_coordinator(
                 clock=clock,
             )
             await purse.open()
-            dispatch = Dispatch(
+            workshop = DispatchWorkshop(chain.registry)
+            device, device_services = await stack.enter_async_context(
+                open_audit_device(settings.audit_device, settings.audit_threads)
+            )
+            auditing = Auditing(store, workshop, purse, probability=settings.audits, device=device, clock=clock)
+            await auditing.open()
+            workshop.dispatch = dispatch = Dispatch(
                 State(limits),
                 store,
                 Coordinator(node.node_id, signer, hasher, period_s),
                 chain.registry,
                 purse,
+                auditing,
                 models=known_models(),
                 settings=settings,
                 clock=clock,
@@ -118,17 +131,28 @@ async def open_coordinator(
             retention = Retention(store, days=settings.retention_days, draw_period_s=period_s, clock=clock)
             status = CoordinatorStatus(chain, node.node_id, dispatch, purse)
             reporting = Reporting(folder, network.name, status.read, clock=clock)
-            async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
+            keys = AppKeys(book, open_access=open_access(network, settings), clock=clock)
+            await keys.refresh()
+            async with serving(coordinator_app(dispatch, sessions, seeds, keys, settings), listener):
                 log.info("coordinator serves", node=node.node_id, address=f"http://{settings.host}:{port}")
                 yield [
                     Service("dispatch", dispatch.run, dispatch.drain),
+                    Service("keys", keys.run),
                     Service("seeds", seeds.run),
                     Service("purse", purse.run),
                     Service("ledger", booking.run),
                     Service("retention", retention.run),
+                    Service("audits", auditing.run),
+                    Service("proofs", Proving(store, ChainCourt(chain.client, sender), clock=clock).run),
+                    *device_services,
                     Service("reporting", reporting.run),
                     Service("store", store.writer.watch),
                 ]
+
+
+def open_access(network: Network, settings: CoordinatorSettings) -> bool:
+    """Tell whether apps need no key: as the operator says, else on the devnet only."""
+    return network.is_devnet if settings.open is None else settings.open
 
 
 def rates_of(settings: CoordinatorSettings) -> Rates:

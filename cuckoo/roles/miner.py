@@ -9,6 +9,7 @@ import structlog
 
 from cuckoo.chain.escrow import EscrowContract, NodeEscrow
 from cuckoo.chain.transactions import Sender
+from cuckoo.client.app import AppClient
 from cuckoo.client.coordinator import CoordinatorClient
 from cuckoo.domain.amounts import Wei, parse_cai, parse_gwei
 from cuckoo.domain.errors import ConfigError
@@ -18,6 +19,7 @@ from cuckoo.inference.models import Model, load_registry
 from cuckoo.inference.pool import PoolOptions, WorkerPool
 from cuckoo.protocol.eip712 import Domain
 from cuckoo.protocol.signing import Signer
+from cuckoo.protocol.views import DrawsView
 from cuckoo.roles.chain import Chain, require_node, why_not_eligible
 from cuckoo.roles.status import MinerStatus
 from cuckoo.runtime.metrics import MinerMetrics
@@ -27,6 +29,8 @@ from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
 from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
 from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
+from cuckoo.services.verifying.draws import DrawsOnChain
+from cuckoo.services.verifying.share import ShareWatch
 from cuckoo.storage.store import open_store
 from cuckoo.web.metrics import serving_metrics
 
@@ -127,12 +131,21 @@ async def open_miner(
         reporting = Reporting(folder, chain.network.name, status.read, clock=chain.clock)
         period_s = chain.network.parameters.draw_period
         retention = Retention(store, days=KEEP_DAYS, draw_period_s=period_s, clock=chain.clock)
+
+        async def draws(origin: str, period: int) -> DrawsView:
+            async with AppClient(origin) as app:
+                return await app.draws(period)
+
+        share = ShareWatch(
+            node.node_id, mining.origins, draws, DrawsOnChain(chain.client), period_s=period_s, clock=chain.clock
+        )
         yield [
             Service("mining", mining.run, drain),
             Service("workers", pool.watch),
             Service("redeeming", redeeming.run),
             Service("ledger", booking.run),
             Service("retention", retention.run),
+            Service("share", share.run),
             Service("reporting", reporting.run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),

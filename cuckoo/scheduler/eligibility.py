@@ -25,6 +25,7 @@ class Exclusion(IntEnum):
     PRICE_TOO_LOW = 10
     ESCROW_TOO_LOW = 11
     TRIED = 12
+    PARTY = 13
 
     @property
     def sentence(self) -> str:
@@ -44,6 +45,7 @@ _SENTENCES = {
     Exclusion.TOO_MANY_STEPS: "the task has more steps than it takes",
     Exclusion.PRICE_TOO_LOW: "the price is below what it asks",
     Exclusion.ESCROW_TOO_LOW: "too little is ring-fenced for it to cover the price",
+    Exclusion.PARTY: "the task checks its own work, or its owner's",
     Exclusion.TRIED: "it has tried this task before, and another that can do it has not",
 }
 

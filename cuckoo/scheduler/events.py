@@ -50,6 +50,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
         steps: denoising steps.
         pictures: how many pictures.
         price_wei: what the coordinator pays for the attempt.
+        avoid: nodes that may not do it: their own work, or their owner's, is checked by it.
     """
 
     model: ModelDigest
@@ -57,6 +58,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     pictures: int = 1
     price_wei: Wei = Wei(0)
+    avoid: frozenset[NodeId] = frozenset()
 
     @property
     def work(self) -> int:
@@ -104,10 +106,15 @@ class PeriodStarted(Event, frozen=True, kw_only=True):
 
 
 class TaskAccepted(Event, frozen=True, kw_only=True):
-    """A task was validated; it is made durable with the decisions that follow. The caller bounds the queue."""
+    """A task was validated; it is made durable with the decisions that follow. The caller bounds the queue.
+
+    Attributes:
+        owner: id of the API key that it came with; owners are served fairly. None: nobody in particular.
+    """
 
     task_id: TaskId
     demand: Demand
+    owner: int | None = None
 
 
 class TaskCancelled(Event, frozen=True, kw_only=True):
@@ -117,10 +124,15 @@ class TaskCancelled(Event, frozen=True, kw_only=True):
 
 
 class TaskRestored(Event, frozen=True, kw_only=True):
-    """After a start: an open task from the store. In order of acceptance, before its attempts, before any period."""
+    """After a start: an open task from the store. In order of acceptance, before its attempts, before any period.
+
+    Attributes:
+        owner: as in ``TaskAccepted``.
+    """
 
     task_id: TaskId
     demand: Demand
+    owner: int | None = None
 
 
 class AttemptRestored(Event, frozen=True, kw_only=True):
@@ -236,6 +248,12 @@ class AttemptFailed(Event, frozen=True, kw_only=True):
     node: NodeId
     kind: FailureKind
     reason: str
+
+
+class ResultDisproved(Event, frozen=True, kw_only=True):
+    """Others made a miner's result again, and it was wrong: nobody works for it until time has healed that."""
+
+    node: NodeId
 
 
 class Ticked(Event, frozen=True, kw_only=True):

@@ -47,6 +47,10 @@ class Health(msgspec.Struct, frozen=True):
         """Return the health after a failed attempt."""
         return self._at(self.now(now) * _KEEPS[kind], now)
 
+    def disproved(self, now: float) -> "Health":
+        """Return the health after a result that others found wrong: none."""
+        return self._at(0.0, now)
+
     def refreshed(self, now: float) -> "Health":
         """Return the health at ``now``, with the leaving out reconsidered."""
         return self._at(self.now(now), now)

@@ -45,6 +45,8 @@ class Task:
 
     Attributes:
         arrival: rises in order of acceptance.
+        owner: whose it is; None where nobody says.
+        start: its place in the queue of its model, in the queue's virtual time; None before it first waits.
         attempts: how many were assigned.
         tried: nodes that got one.
         last: the only attempt whose result may count; None before the first, and when that one is over.
@@ -53,6 +55,8 @@ class Task:
     task_id: TaskId
     demand: Demand
     arrival: int
+    owner: int | None = None
+    start: int | None = None
     attempts: int = 0
     tried: set[NodeId] = field(default_factory=set)
     failures: list[AttemptFailure] = field(default_factory=list)

@@ -18,6 +18,7 @@ from cuckoo.scheduler.drawlog import (
     decode_row,
     next_head,
 )
+from cuckoo.scheduler.fairness import Share
 from cuckoo.scheduler.fenwick import SumTree
 
 
@@ -74,6 +75,35 @@ def replay(rows: Iterable[bytes], seeds: Mapping[int, bytes], head: bytes, next_
             model = replayer.trees[row.model_index].model
             draws.append(ReplayedDraw(row, replayer.period, replayer.block, model, weight, head))
     return Replay(head, tuple(draws))
+
+
+def share_of(rows: Iterable[bytes], node: NodeId) -> Share:
+    """Return what a node won in a log, and what it could expect where it took part.
+
+    Args:
+        rows: encoded rows that :func:`replay` found right.
+        node: whose.
+    """
+    mine: dict[int, int] = {}
+    won, expected, variance = 0, 0.0, 0.0
+    for row in map(decode_row, rows):
+        match row:
+            case PeriodRow():
+                mine.clear()
+            case ParkRow() if row.node == node:
+                mine[row.model_index] = row.weight_wei
+            case UnparkRow() if row.node == node:
+                mine.pop(row.model_index, None)
+            case WeightRow() if row.node == node:
+                mine = dict.fromkeys(mine, row.weight_wei)
+            case DrawRow() if row.model_index in mine and all(other != node for other, _ in row.excluded):
+                odds = mine[row.model_index] / row.total_wei
+                won += row.node == node
+                expected += odds
+                variance += odds * (1 - odds)
+            case _:
+                pass
+    return Share(node, won, expected, variance)
 
 
 def _at(number: int, error: LogBroken) -> LogBroken:

@@ -63,6 +63,7 @@ class State:
         self.log: DrawLog | None = None
         self.seed = b""
         self.arrivals = 0
+        self.assignments = 0
         self.timers: list[tuple[float, int, Attempt | Miner]] = []
         self.timer_count = 0
         self.left_out: set[NodeId] = set()
@@ -125,14 +126,12 @@ class State:
         return Prospects(len(capable) - sum(left_out.values()), left_out, max_pixels, max_steps)
 
     def position(self, task_id: TaskId) -> int | None:
-        """Return how many tasks of the model wait before this one; None when it does not wait."""
+        """Return how many tasks of the model would go before this one as things stand; None when it does not wait.
+
+        It can rise: a task of an owner that has less waiting goes before the later tasks of one that has more.
+        """
         task = self.tasks.get(task_id)
-        if task is None or task_id not in self.pools[task.demand.model].queue:
-            return None
-        for position, waiting in enumerate(self.pools[task.demand.model].queue):
-            if waiting.task_id == task_id:
-                return position
-        return None
+        return None if task is None else self.pools[task.demand.model].queue.position(task_id)
 
     def eta(self, task_id: TaskId, now: float) -> Eta | None:
         """Estimate the seconds until a task is done.

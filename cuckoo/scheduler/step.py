@@ -2,8 +2,8 @@
 
 import heapq
 import math
-from collections.abc import Callable
-from operator import attrgetter
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import ModelDigest, NodeId
@@ -221,7 +221,7 @@ class Step:
         pools = [pool for model in self._touched if (pool := self.state.pools.get(model)) and pool.queue]
         if not pools:
             return
-        waiting = iter(pools[0].queue) if len(pools) == 1 else heapq.merge(*(p.queue for p in pools), key=_ARRIVAL)
+        waiting = iter(pools[0].queue) if len(pools) == 1 else _in_turn(pools)
         drawn: list[Task] = []
         hopeless: set[Demand] = set()
         for task in waiting:
@@ -235,7 +235,7 @@ class Step:
                 elif not task.tried:
                     hopeless.add(task.demand)
         for task in drawn:
-            self.state.pools[task.demand.model].queue.remove(task.task_id)
+            self.state.pools[task.demand.model].queue.give(task.task_id)
 
     def _draw(self, log: DrawLog, pool: Pool, task: Task) -> bool:
         excluded = pool.excluded(task, self.state.miners)
@@ -259,6 +259,8 @@ class Step:
             )
         )
         pool.odds.drawn(drawn.node, drawn.total, excluded)
+        self.state.assignments += 1
+        pool.turn = self.state.assignments
         self._assign(log, task, drawn, index, candidates)
         return True
 
@@ -329,4 +331,16 @@ class Step:
         return math.ceil(min(start + seconds, self.now + settings.deadline_max_s))
 
 
-_ARRIVAL = attrgetter("arrival")
+def _in_turn(pools: list[Pool]) -> Iterator[Task]:
+    """Yield the waiting tasks of several models: the model that has waited longest for an assignment comes next."""
+    queues = [(pool, iter(pool.queue)) for pool in pools]
+    heads = [(pool.turn, task.arrival, task, pool, queue) for pool, queue in queues for task in islice(queue, 1)]
+    heapq.heapify(heads)
+    while heads:
+        _, _, task, pool, queue = heads[0]
+        yield task
+        following = next(queue, None)
+        if following is None:
+            heapq.heappop(heads)
+        else:
+            heapq.heapreplace(heads, (pool.turn, following.arrival, following, pool, queue))

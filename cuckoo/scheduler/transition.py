@@ -48,6 +48,7 @@ from cuckoo.scheduler.events import (
     MinerSignedOut,
     MinerUnparked,
     PeriodStarted,
+    ResultDisproved,
     ResultVerified,
     TaskAccepted,
     TaskCancelled,
@@ -104,7 +105,7 @@ def _task_accepted(step: Step, event: TaskAccepted | TaskRestored) -> None:
     if event.task_id in state.tasks:
         return
     state.arrivals += 1
-    task = Task(event.task_id, event.demand, state.arrivals)
+    task = Task(event.task_id, event.demand, state.arrivals, event.owner)
     state.tasks[task.task_id] = task
     state.pool(task.demand.model).queue.add(task)
     step.touch(task.demand.model)
@@ -133,7 +134,7 @@ def _attempt_restored(step: Step, event: AttemptRestored) -> None:
     miner = step.miner(event.node)
     miner.sequence = max(miner.sequence, event.sequence)
     queue = step.state.pool(task.demand.model).queue
-    queue.remove(task.task_id)
+    queue.give(task.task_id)
     task.attempts = event.attempt
     task.tried.add(event.node)
     if task.last is not None:
@@ -291,6 +292,12 @@ def _attempt_failed(step: Step, event: AttemptFailed) -> None:
         step.fail(attempt, event.kind, event.reason)
 
 
+def _result_disproved(step: Step, event: ResultDisproved) -> None:
+    miner = step.state.miners.get(event.node)
+    if miner is not None:
+        step.set_health(miner, miner.health.disproved(step.now))
+
+
 # Time
 
 
@@ -354,5 +361,6 @@ _HANDLERS: dict[type[Event], Callable[[Step, Any], None]] = {
     AttemptProgressed: _attempt_progressed,
     ResultVerified: _result_verified,
     AttemptFailed: _attempt_failed,
+    ResultDisproved: _result_disproved,
     Ticked: _ticked,
 }

@@ -126,6 +126,8 @@ class Purse:
         self._interval_s = interval_s
         self._clock = clock
         self._owed: dict[NodeId, int] = {}
+        self._held: dict[NodeId, int] = {}
+        self._on_disk: dict[NodeId, int] = {}
         self._accounts: dict[NodeId, EscrowAccount] = {}
         self._warn_s = warn_s
         self._earned_wei = 0
@@ -139,13 +141,19 @@ class Purse:
     async def open(self) -> None:
         """Read from the ledger what is owed."""
         self._owed = await self._store.ledger.cumulatives(OWED)
+        self._on_disk = dict(self._owed)
 
     # What dispatch needs.
 
     def free_wei(self, miner: NodeId) -> Wei:
         """Return what is held ready for a miner beyond what it has earned."""
         account = self._accounts.get(miner)
-        return account.free_wei(self._owed.get(miner, 0)) if account else Wei(0)
+        taken = self._owed.get(miner, 0) + self._held.get(miner, 0)
+        return account.free_wei(taken) if account else Wei(0)
+
+    def hold(self, miner: NodeId, amount_wei: int) -> None:
+        """Keep so much free for a miner, whose result is not paid before it is checked; less than 0 ends that."""
+        self._held[miner] = self._held.get(miner, 0) + amount_wei
 
     def owe(
         self, miner: NodeId, task_id: TaskId, attempt: int, kind: str, amount_wei: Wei, at: float
@@ -177,11 +185,15 @@ class Purse:
         """Read what an attempt of a miner has earned."""
         return await self._store.ledger.earned_wei(OWED, miner, task_id, attempt)
 
-    async def voucher(self, miner: NodeId) -> SignedVoucher | None:
+    def committed(self, miner: NodeId, amount_wei: Wei) -> None:
+        """Note that what ``owe`` added is on disk: from now on vouchers promise it."""
+        self._on_disk[miner] = self._on_disk.get(miner, 0) + amount_wei
+
+    def voucher(self, miner: NodeId) -> SignedVoucher | None:
         """Sign all that a miner has earned and that is on disk; None when it has earned nothing."""
-        if not self._owed.get(miner):
+        cumulative_wei = self._on_disk.get(miner, 0)
+        if not cumulative_wei:
             return None
-        cumulative_wei = await self._store.ledger.cumulative(OWED, miner)
         voucher = Voucher(coordinator_node=self._coordinator, miner_node=miner, cumulative=Wei(cumulative_wei))
         return SignedVoucher(voucher=voucher, signature=self._signer.sign(self._hasher.digest(voucher.struct_hash())))
 
@@ -219,10 +231,12 @@ class Purse:
                     )
                 )
             )
-        try:
-            await self._top_up()
-        except TransientError as error:
-            log.warning("escrow not topped up", reason=str(error))
+            self.committed(miner, Wei(highest - owed))
+        if self._runs_low(miner):
+            try:
+                await self._top_up()
+            except TransientError as error:
+                log.warning("escrow not topped up", reason=str(error))
 
     async def _account(self, miner: NodeId) -> EscrowAccount:
         """Read an account; while the chain does not answer, what this process knew before holds."""
@@ -271,11 +285,12 @@ class Purse:
         await self._top_up()
         await self._look_ahead()
 
+    def _runs_low(self, miner: NodeId) -> bool:
+        return 2 * self.free_wei(miner) < self._target_wei
+
     async def _top_up(self) -> None:
         wanted = [
-            (miner, Wei(self._target_wei - free))
-            for miner in self._accounts
-            if 2 * (free := self.free_wei(miner)) < self._target_wei
+            (miner, Wei(self._target_wei - self.free_wei(miner))) for miner in self._accounts if self._runs_low(miner)
         ][:MOST_MINERS]
         if not wanted:
             self._warn("wallet_short", "")

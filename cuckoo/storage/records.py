@@ -34,12 +34,14 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True):
         idempotency_key: the app's; None without.
         owner_key: id of the API key that owns the task; None where there are no keys.
         price_wei: what it pays the miner that finishes it.
+        avoid: nodes that may not be given it.
     """
 
     task_id: TaskId
     parameters: bytes
     created_at: float
     price_wei: Wei = Wei(0)
+    avoid: tuple[NodeId, ...] = ()
     body: bytes = b""
     idempotency_key: str | None = None
     owner_key: int | None = None
@@ -111,6 +113,7 @@ class StoredTask(msgspec.Struct, frozen=True, kw_only=True):
     status: TaskStatus
     created_at: float
     price_wei: Wei = Wei(0)
+    avoid: tuple[NodeId, ...] = ()
     ended_at: float | None = None
     reason: str = ""
     attempts: tuple[StoredAttempt, ...] = ()

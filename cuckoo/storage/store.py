@@ -6,11 +6,13 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cuckoo.storage.audits import Audits
 from cuckoo.storage.blobs import Blobs
 from cuckoo.storage.compounds import Compounds
 from cuckoo.storage.drawlog import DrawLog
 from cuckoo.storage.ledger import Ledger
 from cuckoo.storage.marks import SequenceMarks
+from cuckoo.storage.proofs import Proofs
 from cuckoo.storage.receipts import Receipts
 from cuckoo.storage.tasks import TaskStore
 from cuckoo.storage.vouchers import Vouchers
@@ -19,7 +21,7 @@ from cuckoo.storage.writer import Reader, Writer
 
 @dataclass(frozen=True)
 class Store:
-    """What a role keeps: a coordinator uses tasks, draws, marks and ledger; a miner receipts, vouchers and ledger."""
+    """What a role keeps: a coordinator tasks, audits, draws, marks, ledger; a miner receipts, vouchers, ledger."""
 
     writer: Writer
     reader: Reader
@@ -30,6 +32,8 @@ class Store:
     ledger: Ledger
     receipts: Receipts
     vouchers: Vouchers
+    audits: Audits
+    proofs: Proofs
     compounds: Compounds
 
 
@@ -60,5 +64,7 @@ async def open_store(directory: Path, *, clock: Callable[[], float] = time.time)
                 ledger=Ledger(reader),
                 receipts=Receipts(reader, blobs),
                 vouchers=Vouchers(reader),
+                audits=Audits(reader),
+                proofs=Proofs(reader),
                 compounds=Compounds(reader),
             )

@@ -4,6 +4,8 @@
 import sqlite3
 from typing import Any
 
+import msgspec
+
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import NotFound
 from cuckoo.domain.identifiers import NodeId, TaskId
@@ -32,7 +34,7 @@ _INSERT_ATTEMPT = f"INSERT INTO attempts (task, state, {', '.join(_GIVEN)}) VALU
 _SELECT_ATTEMPTS = f"SELECT state, {', '.join((*_GIVEN, *_ADDED))} FROM attempts WHERE task = ? ORDER BY attempt"
 _SELECT_TASKS = (
     "SELECT position, task_id, owner_key, idempotency_key, parameters, status, created_at, ended_at, reason, "
-    "price_wei FROM tasks "
+    "price_wei, avoid FROM tasks "
 )
 _STATUS = {status.value: status for status in TaskStatus}
 _STATE = {state.value: state for state in AttemptState}
@@ -88,7 +90,8 @@ def read_tasks(connection: sqlite3.Connection, clauses: str, values: tuple[objec
 
 
 def _task(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredTask:
-    position, raw_id, owner_key, idempotency_key, parameters, status, created_at, ended_at, reason, price_wei = row
+    position, raw_id, owner_key, idempotency_key, parameters, status, created_at, ended_at, reason, *money = row
+    price_wei, avoid = money
     task_id = TaskId(raw_id.hex())
     attempts = connection.execute(_SELECT_ATTEMPTS, (position,)).fetchall()
     return StoredTask(
@@ -100,6 +103,7 @@ def _task(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredTask:
         status=_STATUS[status],
         created_at=created_at,
         price_wei=Wei(int(price_wei)),
+        avoid=msgspec.msgpack.decode(avoid, type=tuple[NodeId, ...]),
         ended_at=ended_at,
         reason=reason,
         attempts=tuple(_attempt(task_id, attempt) for attempt in attempts),

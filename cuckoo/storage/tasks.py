@@ -5,6 +5,8 @@ import hashlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from cuckoo.domain.errors import Conflict
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import TaskStatus
@@ -39,7 +41,7 @@ class TaskStore:
             try:
                 position = connection.execute(
                     "INSERT INTO tasks (task_id, owner_key, idempotency_key, body_hash, parameters, status, "
-                    "created_at, price_wei) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
+                    "created_at, price_wei, avoid) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?)",
                     (
                         bytes.fromhex(task.task_id),
                         task.owner_key,
@@ -48,6 +50,7 @@ class TaskStore:
                         task.parameters,
                         task.created_at,
                         str(task.price_wei),
+                        msgspec.msgpack.encode(task.avoid),
                     ),
                 ).lastrowid
             except sqlite3.IntegrityError as error:
@@ -61,6 +64,7 @@ class TaskStore:
                 status=TaskStatus.QUEUED,
                 created_at=task.created_at,
                 price_wei=task.price_wei,
+                avoid=task.avoid,
             )
             return Inserted(task=stored, created=True)
 

@@ -1,8 +1,9 @@
 """One thread writes, in group commits; one read-only connection reads.
 
-The writer takes up to 256 commands, opens one transaction, runs each within a savepoint (so that a failing one changes
-nothing and troubles nobody), commits once, and then resolves all futures with one call into the event loop. A caller
-that has its result therefore knows that it is on disk.
+The writer takes up to 256 commands, runs them in one transaction, commits once, and then resolves all futures with one
+call into the event loop. A caller that has its result therefore knows that it is on disk. When a command fails, the
+transaction is undone and all run again, each within a savepoint, so that the failing one changes nothing and troubles
+nobody. Few fail, so most commands need no savepoint.
 """
 
 import asyncio
@@ -22,7 +23,8 @@ from cuckoo.storage.schema import migrate
 
 T = TypeVar("T")
 Command: TypeAlias = Callable[[sqlite3.Connection], T]
-"""What the writer thread runs inside a transaction: touches nothing but the connection (and the blob segments)."""
+"""What the writer thread runs inside a transaction: touches nothing but the connection (and the blob segments), and may
+run twice; the first time is then undone."""
 
 BATCH_MAX = 256
 QUEUE_MAX = 10_000
@@ -217,6 +219,21 @@ class Writer:
     def _commit(self, batch: list[_Pending]) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
+        try:
+            for pending in batch:
+                pending.result = pending.command(connection)
+        except Exception as error:
+            if _spoils_batch(connection, error):
+                raise
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            self._run_apart(batch)
+        for hook in self._hooks:
+            hook()
+        connection.execute("COMMIT")
+
+    def _run_apart(self, batch: list[_Pending]) -> None:
+        connection = self._connection
         for pending in batch:
             connection.execute("SAVEPOINT command")
             try:
@@ -227,9 +244,6 @@ class Writer:
                 pending.error = error
                 connection.execute("ROLLBACK TO command")
             connection.execute("RELEASE command")
-        for hook in self._hooks:
-            hook()
-        connection.execute("COMMIT")
 
     def _stop(self, batch: list[_Pending], error: Exception) -> None:
         """Undo the batch and refuse everything from now on: what is on disk must be read again by a new process."""

@@ -95,7 +95,10 @@ def openapi_document() -> bytes:
         "paths": paths,
         "components": {
             "schemas": {name: _as_on_the_wire(schema) for name, schema in schemas.items()},
-            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "session": {"type": "http", "scheme": "bearer", "description": "of a miner that signed in"},
+                "key": {"type": "http", "scheme": "bearer", "description": "API key; none where access is open"},
+            },
         },
     }
     return msgspec.json.encode(document)
@@ -119,6 +122,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": {kind: {"schema": _reference(route.request)}}}
     if route.caller is Caller.MINER:
         operation["security"] = [{"session": []}]
+    if route.caller is Caller.APP:
+        operation["security"] = [{"key": []}, {}]
     return operation
 
 

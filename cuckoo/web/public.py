@@ -12,23 +12,34 @@ from cuckoo.protocol.views import DrawsView, Health, MinerList, ModelList, Netwo
 from cuckoo.runtime.metrics import CONTENT_TYPE
 from cuckoo.services.dispatch.overview import PAGE_MAX
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.keys import AppKeys
 from cuckoo.services.seeds import Seeds
+from cuckoo.storage.keys import ApiKey
 from cuckoo.web.bodies import JSON, json_response
 from cuckoo.web.mounting import Handle, mount, number_in, task_in
 from cuckoo.web.openapi import openapi_document
-from cuckoo.web.streaming import stream_events
+from cuckoo.web.streaming import Streams, stream_events
 
 _KEPT_FOR_EVER = "private, max-age=31536000, immutable"
 _PAGE_DEFAULT = 100
 _NODE_MAX = 2**32 - 1
 _PERIOD_MAX = 2**40
+_KEY = web.RequestKey("key", ApiKey)
+
+
+def _owner(request: web.Request) -> int | None:
+    """Return whose tasks the caller may see."""
+    key = request.get(_KEY)
+    return None if key is None else key.key_id
 
 
 class PublicApi:
     """Handlers; each is a line or two around a use case."""
 
-    def __init__(self, dispatch: Dispatch, seeds: Seeds) -> None:
-        """Take the use cases."""
+    def __init__(self, dispatch: Dispatch, seeds: Seeds, keys: AppKeys, *, streams_limit: int) -> None:
+        """Take the use cases, and how many event streams may be open."""
+        self._keys = keys
+        self._streams = Streams(streams_limit)
         self._dispatch = dispatch
         self._apps = dispatch.apps
         self._overview = dispatch.overview
@@ -54,31 +65,41 @@ class PublicApi:
             "openapi": self.openapi,
         }
         for route in routes.PUBLIC_ROUTES:
-            mount(app, route, handlers[route.name], body_limit=body_limit)
+            admit = self._admit if route.caller is routes.Caller.APP else None
+            mount(app, route, handlers[route.name], body_limit=body_limit, admit=admit)
+
+    def _admit(self, request: web.Request) -> None:
+        key = self._keys.admit(request.headers.get("Authorization"))
+        if key is not None:
+            request[_KEY] = key
 
     async def submit_task(self, request: web.Request, body: TaskRequest) -> web.Response:
         """201 for a new task, 200 where the idempotency key was used before."""
-        view, created = await self._apps.submit(body, idempotency_key=request.headers.get("Idempotency-Key"))
+        view, created = await self._apps.submit(
+            body, idempotency_key=request.headers.get("Idempotency-Key"), key=request.get(_KEY)
+        )
         response = json_response(view, 201 if created else 200)
         response.headers["Location"] = f"/v1/tasks/{view.task_id}"
         return response
 
     async def get_task(self, request: web.Request, _: Any) -> TaskView:
         """One task."""
-        return await self._apps.get(task_in(request))
+        return await self._apps.get(task_in(request), _owner(request))
 
     async def cancel_task(self, request: web.Request, _: Any) -> TaskView:
         """The task as it stands after the cancellation."""
-        return await self._apps.cancel(task_in(request))
+        return await self._apps.cancel(task_in(request), _owner(request))
 
     async def task_events(self, request: web.Request, _: Any) -> web.StreamResponse:
         """Server-sent events."""
-        return await stream_events(request, self._apps.events(task_in(request)))
+        with self._streams.one_of(request.get(_KEY)):
+            return await stream_events(request, self._apps.events(task_in(request), _owner(request)))
 
     async def task_picture(self, request: web.Request, _: Any) -> web.Response:
         """A PNG file; it never changes."""
         name = request.match_info["index"].removesuffix(".png")
-        digest, png = await self._apps.picture(task_in(request), number_in(name, "index", 0, PICTURES_MAX - 1))
+        index = number_in(name, "index", 0, PICTURES_MAX - 1)
+        digest, png = await self._apps.picture(task_in(request), index, _owner(request))
         headers = {
             "ETag": f'"{digest.hex()}"',
             "Cache-Control": _KEPT_FOR_EVER,
@@ -90,7 +111,7 @@ class PublicApi:
 
     async def task_receipt(self, request: web.Request, _: Any) -> ReceiptView:
         """Who made the pictures, signed."""
-        return await self._apps.receipt(task_in(request))
+        return await self._apps.receipt(task_in(request), _owner(request))
 
     async def list_models(self, _request: web.Request, _: Any) -> ModelList:
         """What tasks may name."""

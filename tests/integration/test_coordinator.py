@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from cuckoo.domain.errors import Conflict, InvalidField, NotFound, NotSignedIn, SignatureInvalid
 from cuckoo.domain.task import TaskStatus
 from cuckoo.protocol.messages import Failure, TaskRequest
+from cuckoo.protocol.png import with_receipt
 from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.protocol.signing import Signer, check_signed_by
 from cuckoo.protocol.views import EventKind
@@ -63,7 +64,8 @@ async def test_task__served__picture_and_receipt_come_back(coordinator, client, 
     done = await client.get(view.task_id)
     assert done.status is TaskStatus.DONE
     assert done.pictures == (f"/v1/tasks/{view.task_id}/pictures/0.png",)
-    assert await client.picture(view.task_id, 0) == upload.pictures[0]
+    picture = await client.picture(view.task_id, 0)
+    assert picture == with_receipt(upload.pictures[0], await client.receipt(view.task_id))
     receipt = await client.receipt(view.task_id)
     assert receipt.receipt == upload.receipt
     check_signed_by(

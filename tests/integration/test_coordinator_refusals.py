@@ -98,7 +98,7 @@ async def test_submit__queue_full__says_when_to_come_back(raw):
             assert response.headers["Location"].startswith("/v1/tasks/")
     async with raw.post("/v1/tasks", json={"prompt": "one more"}) as response:
         told = await response.json()
-    assert (response.status, told["code"]) == (429, "overloaded")
+    assert (response.status, told["code"]) == (503, "overloaded")
     assert int(response.headers["Retry-After"]) >= 1
     assert told["retry_after_s"] > 0
 

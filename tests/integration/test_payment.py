@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.errors import Conflict, SignatureInvalid
+from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.pricing import Rates, price_of
 from cuckoo.protocol.messages import SignedVoucher, TaskRequest
 from cuckoo.protocol.receipts import Voucher
@@ -212,7 +213,7 @@ async def test_cancel__of_a_miner_that_fell_silent__owes_nothing(tmp_path):
         await miner.progress(assignment, 3)
         await coordinator.tick(LIMITS.silence_s + 1)
         await client.cancel(task.task_id)
-        assert await coordinator.purse.voucher(2) is None
+        assert coordinator.purse.voucher(2) is None
         await miner.client.close()
 
 
@@ -223,3 +224,26 @@ async def test_sign_in__miner_that_lost_its_vouchers__gets_the_best_one_back(tmp
         voucher = await paid(coordinator, miner, times=2)
         assert (await miner.sign_in()).voucher == voucher
         await miner.client.close()
+
+
+async def test_voucher__owed_and_not_yet_on_disk__is_not_promised(tmp_path):
+    async with running(tmp_path, rates=RATES) as coordinator:
+        task = TaskId("ab" * 16)
+        command = coordinator.purse.owe(NodeId(2), task, 1, "result", Wei(PRICE), 1.0)
+        assert coordinator.purse.voucher(NodeId(2)) is None
+        await coordinator.store.writer.execute(command)
+        coordinator.purse.committed(NodeId(2), Wei(PRICE))
+        assert coordinator.purse.voucher(NodeId(2)).voucher.cumulative == PRICE
+
+
+async def test_sign_in__enough_is_held__no_other_miner_is_looked_at(tmp_path):
+    escrow = Escrow()
+    async with running(tmp_path, rates=RATES, escrow=escrow) as coordinator:
+        for number in (2, 3):
+            miner = ScriptedMiner(coordinator, number)
+            await miner.sign_in()
+            await miner.client.close()
+        deposited = len(escrow.deposits)
+        coordinator.purse._accounts[NodeId(3)] = replace(coordinator.purse._accounts[NodeId(3)], balance_wei=Wei(0))
+        await coordinator.purse.admit(NodeId(2), None)
+        assert len(escrow.deposits) == deposited

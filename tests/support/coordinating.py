@@ -29,14 +29,18 @@ from cuckoo.protocol.messages import (
 )
 from cuckoo.protocol.receipts import Receipt, pixel_hash
 from cuckoo.protocol.signing import Signer, check_signed_by
+from cuckoo.roles.audits import DispatchWorkshop
 from cuckoo.runtime.clock import SystemClock
 from cuckoo.scheduler.events import PeriodStarted
 from cuckoo.scheduler.state import SchedulerSettings, State
+from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.keys import AppKeys
 from cuckoo.services.purse import Purse
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
+from cuckoo.storage.keys import open_keys
 from cuckoo.storage.records import SeedTip
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
@@ -108,6 +112,9 @@ class Registry:
     def node(self, node_id):
         return self.rows.get(node_id)
 
+    def miners(self):
+        return self.nodes(Role.MINER)
+
     def nodes(self, role):
         return [row for _, row in sorted(self.rows.items()) if row.role is role]
 
@@ -170,6 +177,16 @@ class Escrow:
         return signer in self.operators
 
 
+class NoAudits:
+    """Nothing is checked."""
+
+    def chosen(self, miner, receipt, health, suspicious):
+        return False
+
+    def waits(self, task_id, attempt):
+        return False
+
+
 class Running:
     """A coordinator that serves."""
 
@@ -206,11 +223,22 @@ class Running:
 
 
 @asynccontextmanager
-async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, clock=None, escrow=None, rates=FREE):
+async def running(
+    folder,
+    *,
+    registry=None,
+    settings=SETTINGS,
+    with_seed=True,
+    clock=None,
+    escrow=None,
+    rates=FREE,
+    audits=None,
+    open_access=True,
+):
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
     clock = clock or ShiftedClock()
-    with listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with open_store(folder, clock=clock.now) as store:
             sessions = Sessions(COORDINATOR, COORDINATOR_KEY, HASHER, registry, store, origins={origin}, clock=clock)
@@ -227,12 +255,17 @@ async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, c
                 clock=clock,
             )
             await purse.open()
-            dispatch = Dispatch(
+            workshop = DispatchWorkshop(registry)
+            auditing = Auditing(store, workshop, purse, device=None, clock=clock, **audits) if audits else NoAudits()
+            if audits:
+                await auditing.open()
+            workshop.dispatch = dispatch = Dispatch(
                 State(LIMITS),
                 store,
                 Coordinator(COORDINATOR, COORDINATOR_KEY, HASHER, 10),
                 registry,
                 purse,
+                auditing,
                 models=[MODEL],
                 settings=settings,
                 clock=clock,
@@ -241,9 +274,12 @@ async def running(folder, *, registry=None, settings=SETTINGS, with_seed=True, c
             purse.changed = dispatch.miners.escrow_changed
             await dispatch.recover()
             seeds = Seeds(COORDINATOR, NoChain(), store, period_s=10, clock=clock, start_period=dispatch.start_period)
-            async with serving(coordinator_app(dispatch, sessions, seeds, settings), listener):
+            keys = AppKeys(book, open_access=open_access, clock=clock)
+            await keys.refresh()
+            async with serving(coordinator_app(dispatch, sessions, seeds, keys, settings), listener):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
-                coordinator.purse = purse
+                coordinator.purse, coordinator.auditing = purse, auditing
+                coordinator.keys = keys
                 if with_seed:
                     await coordinator.start_period()
                 yield coordinator
@@ -331,5 +367,5 @@ class ScriptedMiner:
         return signed.assignment
 
 
-def app(coordinator):
-    return AppClient(coordinator.origin)
+def app(coordinator, api_key=None):
+    return AppClient(coordinator.origin, api_key=api_key)

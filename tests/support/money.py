@@ -170,7 +170,7 @@ class World:
         back = pair[::-1]
         self.owed[pair] = max(self.owed[pair], self.vouchers[back], redeemed)
         coordinator.signed_in.add(miner.node)
-        if (signed := await coordinator.purse.voucher(miner.node)) is not None:
+        if (signed := coordinator.purse.voucher(miner.node)) is not None:
             await miner.receipts.keep(self.checked(coordinator, miner, signed))
             self.vouchers[back] = max(self.vouchers[back], signed.voucher.cumulative)
             assert self.vouchers[back] == self.owed[pair]
@@ -227,10 +227,11 @@ class World:
         if task not in self.accepted.setdefault(coordinator.node, set()):
             owed = coordinator.purse.owe(miner.node, task, 1, "result", stored.price_wei, self.clock.now())
             await coordinator.store.writer.execute(owed)
+            coordinator.purse.committed(miner.node, stored.price_wei)
             self.accepted[coordinator.node].add(task)
             self.owed[pair] += stored.price_wei
         coordinator.fuse.burn("accepted")
-        signed = await coordinator.purse.voucher(miner.node)
+        signed = coordinator.purse.voucher(miner.node)
         assert signed.voucher.cumulative == self.owed[pair]
         miner.fuse.burn("answer lost")
         voucher = self.checked(coordinator, miner, signed)

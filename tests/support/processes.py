@@ -27,6 +27,7 @@ from cuckoo.services.staking.wallet import Wallet, drip
 ENVIRONMENT = {
     # Short enough for a test, long enough for two busy cores.
     "CUCKOO_COORDINATOR_MINER_LOST_S": "6",
+    "CUCKOO_COORDINATOR_AUDITS": "0",  # tests of audits ask for them
     "CUCKOO_MINER_PROGRESS_S": "1",
     "CUCKOO_MINER_THREADS": "1",
     "CUCKOO_MINER_DEVICES": "cpu",

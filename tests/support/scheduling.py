@@ -118,8 +118,8 @@ class World:
     def weigh(self, node: int, stake: int) -> list[Decision]:
         return self.feed(WeightChanged(now=self.now, node=NodeId(node), weight_wei=Wei(stake * CAI)))
 
-    def accept(self, number: int, wants: Demand | None = None) -> list[Decision]:
-        return self.feed(TaskAccepted(now=self.now, task_id=task_id(number), demand=wants or demand()))
+    def accept(self, number: int, wants: Demand | None = None, *, owner: int | None = None) -> list[Decision]:
+        return self.feed(TaskAccepted(now=self.now, task_id=task_id(number), demand=wants or demand(), owner=owner))
 
     def cancel(self, number: int) -> list[Decision]:
         return self.feed(TaskCancelled(now=self.now, task_id=task_id(number)))

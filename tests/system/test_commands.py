@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import pytest
 from eth_account import Account
+from PIL import Image
 
 from tests.support.processes import ENVIRONMENT, Process, free_port, until
 
@@ -121,6 +122,16 @@ async def test_roles__two_in_one_process__a_picture_comes_back_and_ctrl_c_ends_t
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert made["seed"] == 7
     assert json.loads((desk.folder / "apple.json").read_bytes())["assignment"]["task_id"] == made["task"]
+
+    checked = desk.json("verify", picture, "--rerun")
+    assert {check["name"]: check["state"] for check in checked["checks"]} == dict.fromkeys(
+        ("pixels", "assignment", "receipt", "miner's standing", "draw", "coordinator's standing", "rerun"), "right"
+    )
+    assert desk.json("verify", picture, "--offline")["verdict"] == "unchecked"
+    with Image.open(picture) as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(desk.folder / "flipped.png")
+    assert "loses it" in desk.refused("verify", desk.folder / "flipped.png")
+    desk.refused("verify", desk.folder / "flipped.png", "--receipt", "apple.json", code=1)
 
     for process in (both, staker):
         process.popen.send_signal(signal.SIGINT)

@@ -61,10 +61,7 @@ def read(words, *, whole=True):
     """Let click read a command line without running it; raises UsageError. Not ``whole``: arguments may be missing."""
     command, rest = cli, words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-        found = command.get_command(click.Context(command), rest[0])
-        if found is None:
-            raise click.UsageError(f"there is no command {shlex.join(words)}")
-        command, rest = found, rest[1:]
+        _, command, rest = command.resolve_command(click.Context(command), rest)
     try:
         command.make_context(shlex.join(words), [*rest])
     except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError):  # --help, or a group that is only named
@@ -143,7 +140,7 @@ def test_guide__settings__are_all_there_with_their_defaults(kind, guide):
     table = table_of_settings((ROOT / "docs" / f"guide-{guide}.md").read_text(encoding="utf-8"))
     defaults = msgspec.structs.asdict(kind())
     assert set(table) == set(defaults)
-    told = {name: default for name, default in defaults.items() if default not in ("", {})}
+    told = {name: default for name, default in defaults.items() if default not in ("", {}, None)}
     assert {name: table[name] for name in told} == {name: as_written(default) for name, default in told.items()}
 
 

@@ -2,17 +2,20 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection
 from functools import partial
 
 import msgspec
 import structlog
 
+from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded
-from cuckoo.domain.identifiers import TaskId, task_id
+from cuckoo.domain.identifiers import NodeId, TaskId, task_id
 from cuckoo.domain.pricing import price_of, work_of
 from cuckoo.domain.task import TaskParameters, TaskStatus
 from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
+from cuckoo.protocol.png import with_receipt
 from cuckoo.protocol.receipts import Receipt
 from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.runtime.clock import Clock
@@ -22,12 +25,17 @@ from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
 from cuckoo.services.dispatch.live import LiveTask, assignment_of, queued_event, task_of
 from cuckoo.services.dispatch.requests import parameters_of
-from cuckoo.storage.records import AttemptState, Inserted, NewTask
+from cuckoo.storage.keys import ApiKey
+from cuckoo.storage.records import AttemptState, Inserted, NewTask, StoredTask
 from cuckoo.storage.store import Store
+from cuckoo.storage.task_rows import unknown
+from cuckoo.storage.writer import Command
 
 log = structlog.get_logger(__name__)
 
 KEY_MAX = 200
+READS_MAX = 1_000
+"""Tasks that apps may have read from the disk at a time."""
 
 
 class AppDesk:
@@ -63,16 +71,17 @@ class AppDesk:
         self._metrics = metrics
         self._random_bytes = random_bytes
         self._accepting = 0
+        self._reading = 0
 
     async def submit(
-        self, request: TaskRequest, *, idempotency_key: str | None = None, owner_key: int | None = None
+        self, request: TaskRequest, *, idempotency_key: str | None = None, key: ApiKey | None = None
     ) -> tuple[TaskView, bool]:
         """Take a task in.
 
         Args:
             request: what the app asks for.
             idempotency_key: a repeat with the same key and request gives the first task back.
-            owner_key: id of the API key that owns it.
+            key: the API key that will own it; None for nobody's.
 
         Returns:
             The task, durable, and whether it is new.
@@ -81,6 +90,7 @@ class AppDesk:
             InvalidField: a limit stands against it; says which.
             Conflict: the key was used with another request.
             Overloaded: the queue is full.
+            LimitReached: the key may not have another.
             Unavailable: the process is stopping.
         """
         self._engine.refuse_when_full()
@@ -93,6 +103,9 @@ class AppDesk:
             )
         parameters = parameters_of(request, self._catalogue, self._random_bytes)
         price_wei = price_of(work_of(parameters), self._catalogue.rate_wei(parameters.model_digest))
+        owner_key = None if key is None else key.key_id
+        if key is not None:
+            self._engine.quota.check(key, price_wei, self._clock.now())
         new = NewTask(
             task_id=task_id(self._random_bytes(16)),
             parameters=encode_binary(parameters),
@@ -102,36 +115,101 @@ class AppDesk:
             idempotency_key=idempotency_key,
             owner_key=owner_key,
         )
-        self._accepting += 1
-        inserted = self._engine.submit(self._store.tasks.insert(new), partial(self._accepted, new.task_id, parameters))
-        inserted_task: Inserted = await asyncio.shield(inserted)
-        return await self.get(inserted_task.task.task_id), inserted_task.created
+        inserted_task = await self._insert(new, parameters, self._store.tasks.insert(new))
+        return await self.get(inserted_task.task.task_id, owner_key), inserted_task.created
 
-    def _accepted(self, new_id: TaskId, parameters: TaskParameters, inserted: asyncio.Future[Inserted]) -> None:
+    async def make_again(
+        self,
+        parameters: TaskParameters,
+        price_wei: Wei,
+        avoid: Collection[NodeId],
+        note: Callable[[TaskId], Command[None]],
+    ) -> TaskId:
+        """Take in a task that makes somebody's result again; to miners it looks like any other.
+
+        Args:
+            parameters: of the result; the salt is drawn anew.
+            price_wei: what it pays.
+            avoid: nodes that may not do it.
+            note: what is written in the same commit, given its id.
+
+        Returns:
+            Its id, durable.
+        """
+        salted = msgspec.structs.replace(parameters, salt=self._random_bytes(len(parameters.salt)))
+        new = NewTask(
+            task_id=task_id(self._random_bytes(16)),
+            parameters=encode_binary(salted),
+            created_at=self._clock.now(),
+            price_wei=price_wei,
+            avoid=tuple(sorted(avoid)),
+        )
+        insert, noted = self._store.tasks.insert(new), note(new.task_id)
+
+        def both(connection: sqlite3.Connection) -> Inserted:
+            inserted = insert(connection)
+            noted(connection)
+            return inserted
+
+        await self._insert(new, salted, both)
+        return new.task_id
+
+    async def _insert(self, new: NewTask, parameters: TaskParameters, insert: Command[Inserted]) -> Inserted:
+        inserted = self._engine.submit(insert, partial(self._accepted, new, parameters))
+        self._accepting += 1
+        self._engine.tasks.hold(new.owner_key, new.price_wei)
+        return await asyncio.shield(inserted)
+
+    def _accepted(self, new: NewTask, parameters: TaskParameters, inserted: asyncio.Future[Inserted]) -> None:
         """Queue a task once it is on disk, whether its app still waits for the answer or not."""
         self._accepting -= 1
+        self._engine.tasks.let_go(new.owner_key, new.price_wei)
         if inserted.exception() is not None or not inserted.result().created:
             return
         stored = inserted.result().task
         task = LiveTask(
-            task_id=new_id,
+            task_id=new.task_id,
             parameters=parameters,
             created_at=stored.created_at,
             ready_at=stored.created_at,
             price_wei=stored.price_wei,
+            avoid=frozenset(stored.avoid),
+            owner_key=new.owner_key,
         )
         self._engine.tasks.add(task)
         self._metrics.tasks_accepted.inc()
         try:
-            self._engine.apply(TaskAccepted(now=self._clock.now(), task_id=new_id, demand=task.demand))
+            self._engine.apply(
+                TaskAccepted(now=self._clock.now(), task_id=new.task_id, demand=task.demand, owner=new.owner_key)
+            )
         except CuckooError as error:
-            log.warning("task is on disk, a restart will queue it", task=new_id, reason=str(error))
+            log.warning("task is on disk, a restart will queue it", task=new.task_id, reason=str(error))
 
-    async def get(self, wanted: TaskId) -> TaskView:
-        """Show a task; raises NotFound."""
+    def _live(self, wanted: TaskId, owner_key: int | None) -> LiveTask | None:
+        """Return an open task; raises NotFound for somebody else's, as if it was not there."""
         task = self._engine.tasks.get(wanted)
+        if task is not None and task.owner_key != owner_key:
+            raise unknown(wanted)
+        return task
+
+    async def _stored(self, wanted: TaskId, owner_key: int | None) -> StoredTask:
+        """Read a task; raises NotFound, also for somebody else's, and Overloaded when too many wait for the disk."""
+        if self._reading >= READS_MAX:
+            raise Overloaded(f"read task {wanted}: {self._reading:,} reads wait for the disk", RETRY_AFTER_S)
+        self._reading += 1
+        try:
+            stored = await self._store.tasks.get(wanted)
+        finally:
+            self._reading -= 1
+        if stored.owner_key != owner_key:
+            raise unknown(wanted)
+        return stored
+
+    async def get(self, wanted: TaskId, owner_key: int | None = None) -> TaskView:
+        """Show a task to its owner; raises NotFound."""
+        task = self._live(wanted, owner_key)
         if task is None:
-            task = task_of(await self._store.tasks.get(wanted))
+            task = task_of(await self._stored(wanted, owner_key))
             task = self._engine.tasks.get(wanted) or task
         waits = task.status is TaskStatus.QUEUED
         eta = None if task.status.final else self._engine.state.eta(task.task_id, self._clock.now())
@@ -142,18 +220,18 @@ class AppDesk:
             eta_p90_s=eta.p90_s if eta else None,
         )
 
-    async def cancel(self, wanted: TaskId) -> TaskView:
+    async def cancel(self, wanted: TaskId, owner_key: int | None = None) -> TaskView:
         """Take a task back; one that is over stays as it is. Raises NotFound."""
-        if self._engine.tasks.get(wanted) is not None:
+        if self._live(wanted, owner_key) is not None:
             self._engine.apply(TaskCancelled(now=self._clock.now(), task_id=wanted))
             await self._engine.settled()
-        return await self.get(wanted)
+        return await self.get(wanted, owner_key)
 
-    async def events(self, wanted: TaskId) -> AsyncIterator[TaskEvent]:
+    async def events(self, wanted: TaskId, owner_key: int | None = None) -> AsyncIterator[TaskEvent]:
         """Tell how a task goes on, from where it stands to its end; raises NotFound."""
-        task = self._engine.tasks.get(wanted)
+        task = self._live(wanted, owner_key)
         if task is None:
-            yield final_event(task_of(await self._store.tasks.get(wanted)))
+            yield final_event(task_of(await self._stored(wanted, owner_key)))
             return
         with self._engine.watchers.watch(wanted) as watcher:
             for event in self._so_far(task):
@@ -173,20 +251,20 @@ class AppDesk:
             events.append(TaskEvent(kind=EventKind.PROGRESS, task_id=task.task_id, step=task.step, steps=task.steps))
         return events
 
-    async def picture(self, wanted: TaskId, index: int) -> tuple[bytes, bytes]:
-        """Read a picture: (its blob hash, PNG file); raises NotFound."""
-        stored = await self._store.tasks.get(wanted)
+    async def picture(self, wanted: TaskId, index: int, owner_key: int | None = None) -> tuple[bytes, bytes]:
+        """Read a picture: (its blob hash, PNG file with the receipt inside); raises NotFound."""
+        stored = await self._stored(wanted, owner_key)
         if not 0 <= index < len(stored.pictures):
             raise NotFound(
                 f"read picture {index} of task {wanted}: the task is {stored.status.value}, "
                 f"it has {len(stored.pictures)} pictures"
             )
         digest = stored.pictures[index]
-        return digest, await self._store.blobs.get(digest)
+        return digest, with_receipt(await self._store.blobs.get(digest), await self.receipt(wanted))
 
-    async def receipt(self, wanted: TaskId) -> ReceiptView:
+    async def receipt(self, wanted: TaskId, owner_key: int | None = None) -> ReceiptView:
         """Read who made a task's pictures, and how; raises NotFound."""
-        stored = await self._store.tasks.get(wanted)
+        stored = await self._stored(wanted, owner_key)
         done = next((one for one in stored.attempts if one.state is AttemptState.DONE), None)
         if done is None or done.receipt is None or done.receipt_signature is None:
             raise NotFound(f"read the receipt of task {wanted}: the task is {stored.status.value}, not done")

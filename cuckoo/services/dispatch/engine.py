@@ -43,10 +43,13 @@ from cuckoo.services.dispatch.assignments import Coordinator, sign_assignment
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, LiveTasks, sentence, stored_reason
 from cuckoo.services.dispatch.logbuffer import LogBuffer
 from cuckoo.services.dispatch.parking import Parking, Waiter
-from cuckoo.services.dispatch.seams import Purse
+from cuckoo.services.dispatch.quota import Quota
+from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.services.dispatch.watch import Watchers
+from cuckoo.storage.audits import NewAudit
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
+from cuckoo.storage.usage import NOTHING, Usage
 from cuckoo.storage.writer import Command, together
 
 log = structlog.get_logger(__name__)
@@ -56,14 +59,18 @@ WRITES_WAITING_MAX = 5_000
 
 RETRY_AFTER_S = 2.0
 
+TOO_FAST = 5
+"""A result in less than such a part of its miner's usual time is checked before it is paid."""
+
 
 @dataclass(frozen=True)
 class Completion:
-    """A verified result, ready to be stored."""
+    """A verified result, ready to be stored. ``suspicious``: it is looked at more closely before it is paid."""
 
     receipt: bytes
     signature: bytes
     pictures: tuple[bytes, ...]
+    suspicious: bool = False
 
 
 @dataclass
@@ -87,6 +94,7 @@ class Engine:
         *,
         tasks: LiveTasks,
         purse: Purse,
+        audits: Audits,
         end_session: Callable[[NodeId], None],
         metrics: CoordinatorMetrics,
     ) -> None:
@@ -98,16 +106,19 @@ class Engine:
             coordinator: who signs assignments.
             tasks: the open ones, kept up to date here.
             purse: owes miners what their results earn.
+            audits: chooses the results that are checked before.
             end_session: closes a silent miner's session.
             metrics: counters.
         """
         self.state = state
         self.tasks = tasks
+        self.quota = Quota(tasks)
         self.parking = Parking()
         self.watchers = Watchers()
         self._store = store
         self.coordinator = coordinator
         self._purse = purse
+        self._audits = audits
         self._end_session = end_session
         self._metrics = metrics
         self._rows = LogBuffer(store.draws)
@@ -333,8 +344,30 @@ class Engine:
                 at=todo.now,
             )
         )
-        self._owe(decision, "result", self._task(decision).price_wei, todo)
+        task = self._task(decision)
+        price_wei, health = task.price_wei, self.state.miners[decision.node].health.now(todo.now)
+        suspicious = todo.completion.suspicious or self._too_fast(task, decision)
+        if not task.avoid and self._audits.chosen(decision.node, todo.completion.receipt, health, suspicious):
+            audit = NewAudit(
+                task_id=decision.task_id,
+                attempt=decision.attempt,
+                miner_node=decision.node,
+                price_wei=price_wei,
+                opened_at=todo.now,
+            )
+            self._purse.hold(decision.node, price_wei)
+            todo.commands.append(self._store.audits.add(audit))
+            todo.effects.append(partial(self._audits.opened, decision.task_id, decision.attempt))
+        else:
+            self._owe(decision, "result", price_wei, todo)
+        self._book(task, Usage(tasks=1, pictures=task.parameters.pictures, spent_wei=price_wei), todo)
         todo.effects.append(partial(self._completed, decision, todo.now))
+
+    def _too_fast(self, task: LiveTask, decision: CompleteTask) -> bool:
+        """Tell whether a result came so much sooner than its miner takes for such work that something is odd."""
+        demand = task.demand
+        usual = self.state.estimator.eta(decision.node, demand.model, demand.work)
+        return usual is not None and decision.seconds < usual.p50_s / TOO_FAST
 
     def _completed(self, decision: CompleteTask, now: float) -> None:
         task = self._task(decision)
@@ -346,14 +379,23 @@ class Engine:
         self._close(task.task_id, TaskStatus.DONE, now)
 
     def _cancel_attempt(self, decision: CancelAttempt, todo: _Transition) -> None:
-        earned_wei = part_of(self._task(decision).price_wei, decision.step, decision.steps)
+        task = self._task(decision)
+        earned_wei = part_of(task.price_wei, decision.step, decision.steps)
         self._owe(decision, "cancelled", earned_wei, todo)
+        self._book(task, Usage(spent_wei=earned_wei), todo)
         todo.effects.append(partial(self._end_attempt, decision, AttemptState.CANCELLED))
 
     def _owe(self, decision: CompleteTask | CancelAttempt, kind: str, amount_wei: Wei, todo: _Transition) -> None:
         if amount_wei:
             owed = self._purse.owe(decision.node, decision.task_id, decision.attempt, kind, amount_wei, todo.now)
             todo.commands.append(owed)
+            todo.effects.append(partial(self._purse.committed, decision.node, amount_wei))
+
+    def _book(self, task: LiveTask, usage: Usage, todo: _Transition) -> None:
+        """Book to the API key what came of its task."""
+        if task.owner_key is not None and usage != NOTHING:
+            todo.commands.append(self.quota.book(task.owner_key, usage, todo.now))
+            todo.effects.append(partial(self.quota.booked, task.owner_key, usage, todo.now))
 
     def _end_attempt(self, decision: FenceAttempt | CancelAttempt, state: AttemptState) -> None:
         task = self.tasks.get(decision.task_id)

@@ -81,13 +81,20 @@ def _attempt_of(stored: StoredAttempt) -> LiveAttempt:
 
 @dataclass(slots=True)
 class LiveTask:
-    """A task as this process knows it; ``ready_at``: since when it waits for a miner, unix seconds."""
+    """A task as this process knows it.
+
+    Attributes:
+        ready_at: since when it waits for a miner, unix seconds.
+        owner_key: id of the API key that owns it; None without one.
+    """
 
     task_id: TaskId
     parameters: TaskParameters
     created_at: float
     ready_at: float
     price_wei: Wei = _FREE
+    avoid: frozenset[NodeId] = frozenset()
+    owner_key: int | None = None
     status: TaskStatus = TaskStatus.QUEUED
     finished_at: float | None = None
     step: int = 0
@@ -110,6 +117,7 @@ class LiveTask:
             steps=parameters.steps,
             pictures=parameters.pictures,
             price_wei=self.price_wei,
+            avoid=self.avoid,
         )
 
     def find(self, attempt: int) -> LiveAttempt | None:
@@ -159,6 +167,8 @@ def task_of(stored: StoredTask) -> LiveTask:
         created_at=stored.created_at,
         ready_at=stored.created_at,
         price_wei=stored.price_wei,
+        avoid=frozenset(stored.avoid),
+        owner_key=stored.owner_key,
         status=stored.status,
         finished_at=stored.ended_at,
         attempts=[_attempt_of(attempt) for attempt in stored.attempts],
@@ -184,6 +194,7 @@ class LiveTasks:
         """Start empty."""
         self._tasks: dict[TaskId, LiveTask] = {}
         self._running = 0
+        self._held: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         """Return how many tasks are open."""
@@ -207,8 +218,26 @@ class LiveTasks:
         """Return an open task."""
         return self._tasks.get(task_id)
 
+    def held_by(self, owner_key: int) -> tuple[int, int]:
+        """Return how many tasks of an API key are open, or on their way to the disk, and their price in wei."""
+        return self._held.get(owner_key, (0, 0))
+
+    def hold(self, owner_key: int | None, price_wei: int) -> None:
+        """Count a task of an API key as open."""
+        if owner_key is not None:
+            count, wei = self.held_by(owner_key)
+            self._held[owner_key] = (count + 1, wei + price_wei)
+
+    def let_go(self, owner_key: int | None, price_wei: int) -> None:
+        """Count a task of an API key as open no more."""
+        if owner_key is not None:
+            count, wei = self._held.pop(owner_key)
+            if count > 1:
+                self._held[owner_key] = (count - 1, wei - price_wei)
+
     def add(self, task: LiveTask) -> None:
         """Take in an open task."""
+        self.hold(task.owner_key, task.price_wei)
         self._tasks[task.task_id] = task
         self._running += task.status is TaskStatus.RUNNING
 
@@ -220,4 +249,5 @@ class LiveTasks:
             task.ready_at, task.step = at, 0
         if status.final:
             task.finished_at, task.error = at, error
-            self._tasks.pop(task.task_id, None)
+            if self._tasks.pop(task.task_id, None) is not None:
+                self.let_go(task.owner_key, task.price_wei)

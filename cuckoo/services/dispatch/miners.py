@@ -28,8 +28,10 @@ from cuckoo.protocol.messages import (
     SignedAssignment,
     SignedVoucher,
     SubmitReply,
+    decode_binary,
     encode_binary,
 )
+from cuckoo.protocol.receipts import Receipt
 from cuckoo.protocol.signing import check_signed_by
 from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.runtime.clock import Clock
@@ -53,8 +55,10 @@ from cuckoo.services.dispatch.catalogue import MODELS_PER_MINER, Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Completion, Engine
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, sentence
 from cuckoo.services.dispatch.pictures import check_pictures, check_preview
-from cuckoo.services.dispatch.seams import Purse
-from cuckoo.storage.records import AttemptState
+from cuckoo.services.dispatch.seams import Audits, Purse
+from cuckoo.storage.audits import AuditState
+from cuckoo.storage.proofs import SecondReceipt
+from cuckoo.storage.records import AttemptState, StoredAttempt
 from cuckoo.storage.store import Store
 
 log = structlog.get_logger(__name__)
@@ -89,13 +93,14 @@ class SignedInMiner:
 class MinerDesk:
     """Gives assignments out, takes progress and results in."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the desk works with, by name
         self,
         engine: Engine,
         store: Store,
         catalogue: Catalogue,
         registry: Registry,
         purse: Purse,
+        audits: Audits,
         *,
         long_poll_s: float,
         clock: Clock,
@@ -109,6 +114,7 @@ class MinerDesk:
             catalogue: told what miners serve.
             registry: the miners' weights and keys.
             purse: what miners have earned.
+            audits: which results are checked before they are paid.
             long_poll_s: how long a poll waits.
             clock: time.
             metrics: counters.
@@ -118,6 +124,7 @@ class MinerDesk:
         self._catalogue = catalogue
         self._registry = registry
         self._purse = purse
+        self._audits = audits
         self._long_poll_s = long_poll_s
         self._clock = clock
         self._metrics = metrics
@@ -143,7 +150,7 @@ class MinerDesk:
             await self._purse.admit(node, voucher)
         except TransientError as error:
             raise Unavailable(f"sign in miner {node}: {error}", RETRY_AFTER_S) from error
-        return await self._purse.voucher(node)
+        return self._purse.voucher(node)
 
     def escrow_changed(self, node: NodeId) -> None:
         """Tell the scheduler what is held ready for a miner now."""
@@ -280,7 +287,7 @@ class MinerDesk:
             self._engine.apply(MinerSeen(now=now, node=node))
             await self._engine.settled()
             earned_wei = await self._purse.earned_wei(node, task_id, number)
-            voucher = await self._purse.voucher(node) if earned_wei else None
+            voucher = self._purse.voucher(node) if earned_wei else None
             return ProgressReply(cancelled=True, earned_wei=earned_wei, voucher=voucher)
         if not 0 <= progress.step <= task.steps:
             raise InvalidField("step", progress.step, f"must be 0 to {task.steps}, the steps of all pictures")
@@ -316,20 +323,21 @@ class MinerDesk:
         if task is None or attempt is None or not self._engine.state.is_live(task_id, number, node):
             return await self._stored_reply(node, task_id, number, upload)
         try:
-            await self._verify(miner, task, attempt, upload)
+            blank = await self._verify(miner, task, attempt, upload)
         except PeerFault as fault:
             self._fail(node, task_id, number, FailureKind.BAD_RESULT, str(fault))
             await self._engine.settled()
             raise
-        completion = Completion(encode_binary(upload.receipt), upload.signature, upload.pictures)
+        completion = Completion(encode_binary(upload.receipt), upload.signature, upload.pictures, blank)
         verified = ResultVerified(now=self._clock.now(), task_id=task_id, attempt=number, node=node)
         decisions = self._engine.apply(verified, completion)
         if any(isinstance(decision, CompleteTask) for decision in decisions):
             await self._engine.settled()
-            return await self._accepted(node)
+            return SubmitReply(voucher=self._purse.voucher(node), audited=self._audits.waits(task_id, number))
         return await self._stored_reply(node, task_id, number, upload)
 
-    async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> None:
+    async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> bool:
+        """Check all that costs little; returns whether a picture is blank."""
         receipt, parameters = upload.receipt, task.parameters
         if receipt.assignment_hash != attempt.assignment_hash:
             raise InvalidField(
@@ -343,13 +351,11 @@ class MinerDesk:
         check_signed_by(digest, upload.signature, miner.operator, "the receipt's signature")
         width_px, height_px, count = parameters.width_px, parameters.height_px, parameters.pictures
 
-        def check() -> None:
-            check_pictures(upload.pictures, receipt.picture_hashes, count=count, width_px=width_px, height_px=height_px)
+        def check() -> bool:
+            hashes = receipt.picture_hashes
+            return check_pictures(upload.pictures, hashes, count=count, width_px=width_px, height_px=height_px)
 
-        if width_px * height_px * count <= _INLINE_PIXELS:
-            check()
-        else:
-            await asyncio.to_thread(check)
+        return check() if width_px * height_px * count <= _INLINE_PIXELS else await asyncio.to_thread(check)
 
     async def _stored_reply(self, node: NodeId, task_id: TaskId, number: int, upload: ResultUpload) -> SubmitReply:
         """Answer a result that is not expected: the stored reply where it is a repeat, or why it does not count."""
@@ -360,12 +366,43 @@ class MinerDesk:
             raise NotFound(f"take a result: attempt {number} of task {task_id} was not given to miner {node}")
         signed = (encode_binary(upload.receipt), upload.signature)
         if attempt.state is AttemptState.DONE and (attempt.receipt, attempt.receipt_signature) == signed:
-            return await self._accepted(node)
+            return await self._accepted(node, task_id, number)
+        await self._note_second(node, attempt, upload)
         why = f": {sentence(*read_reason(attempt.reason))}" if attempt.reason else ""
         raise Conflict(f"take a result: attempt {number} of task {task_id} is {attempt.state.value}{why}")
 
-    async def _accepted(self, node: NodeId) -> SubmitReply:
-        return SubmitReply(voucher=await self._purse.voucher(node))
+    async def _note_second(self, node: NodeId, attempt: StoredAttempt, upload: ResultUpload) -> None:
+        """Keep a receipt that contradicts the accepted one, where the miner's own key signed it: it proves a fault."""
+        receipt, miner = upload.receipt, self._miner(node)
+        if attempt.state is not AttemptState.DONE or attempt.receipt is None:
+            return
+        first = decode_binary(attempt.receipt, Receipt)
+        same = (first.picture_hashes, first.latents_root) == (receipt.picture_hashes, receipt.latents_root)
+        if same or receipt.assignment_hash != attempt.assignment_hash:
+            return
+        try:
+            _check_ranges(upload)
+            digest = self._engine.coordinator.hasher.digest(receipt.struct_hash())
+            check_signed_by(digest, upload.signature, miner.operator, "the receipt's signature")
+        except (PeerFault, ValueError, OverflowError):
+            return
+        second = SecondReceipt(
+            task_id=attempt.task_id,
+            attempt=attempt.attempt,
+            miner_node=node,
+            receipt=encode_binary(receipt),
+            signature=upload.signature,
+            at=self._clock.now(),
+        )
+        if await self._store.writer.execute(self._store.proofs.add(second)):
+            log.warning("a miner signed two results for one assignment", miner=node, task=attempt.task_id)
+
+    async def _accepted(self, node: NodeId, task_id: TaskId, number: int) -> SubmitReply:
+        audit = await self._store.audits.of_attempt(task_id, number)
+        if audit is not None and audit.state is AuditState.FAILED:
+            raise Conflict(f"pay for a result: others made it again, and it is wrong: {audit.detail}")
+        waits = audit is not None and audit.state is AuditState.OPEN
+        return SubmitReply(voucher=self._purse.voucher(node), audited=waits)
 
     async def failure(self, node: NodeId, task_id: TaskId, number: int, failure: Failure) -> None:
         """Note that a miner could not finish an attempt; without effect when it is not expected any more."""

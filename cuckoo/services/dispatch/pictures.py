@@ -26,7 +26,7 @@ PREVIEW_MAX_PX = 1_024
 
 def check_pictures(
     pictures: Sequence[bytes], hashes: Sequence[bytes], *, count: int, width_px: int, height_px: int
-) -> None:
+) -> bool:
     """Check number, size, format and pixels of a result's pictures.
 
     Headers are read first: nothing is decoded that is not a plain RGB picture of the size that was asked for, so a
@@ -37,6 +37,9 @@ def check_pictures(
         hashes: pixel hashes of the receipt, in the same order.
         count, width_px, height_px: what the task asked for.
 
+    Returns:
+        Whether one of them is blank: a single colour.
+
     Raises:
         InvalidField: names the picture and what is wrong with it.
     """
@@ -45,10 +48,14 @@ def check_pictures(
             raise InvalidField(field, f"{len(given)} entries", f"the task asks for {count}")
     for number, png in enumerate(pictures):
         check_header(png, f"pictures[{number}]", width_px, height_px)
+    blank = False
     for number, (png, expected) in enumerate(zip(pictures, hashes, strict=True)):
         field = f"pictures[{number}]"
-        if pixel_hash(height_px, width_px, _pixels(png, field)) != expected:
+        pixels = _pixels(png, field)
+        blank |= pixels == pixels[:3] * (len(pixels) // 3)
+        if pixel_hash(height_px, width_px, pixels) != expected:
             raise InvalidField(field, "its pixels", f"must have the hash that the receipt signs, {expected.hex()}")
+    return blank
 
 
 def check_header(png: bytes, field: str, width_px: int, height_px: int) -> None:

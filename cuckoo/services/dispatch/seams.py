@@ -23,11 +23,30 @@ class Purse(Protocol):
     ) -> Command[Entry]:
         """Owe a miner for an attempt, as part of the commit that ends it."""
 
+    def hold(self, miner: NodeId, amount_wei: int) -> None:
+        """Keep so much free for a miner, whose result is not paid before it is checked; less than 0 ends that."""
+
     async def earned_wei(self, miner: NodeId, task_id: TaskId, attempt: int) -> Wei:
         """Read what an attempt of a miner has earned."""
 
-    async def voucher(self, miner: NodeId) -> SignedVoucher | None:
+    def committed(self, miner: NodeId, amount_wei: Wei) -> None:
+        """Note that what ``owe`` added is on disk."""
+
+    def voucher(self, miner: NodeId) -> SignedVoucher | None:
         """Sign all that a miner has earned and that is on disk; None when it has earned nothing."""
 
     async def admit(self, miner: NodeId, shown: SignedVoucher | None) -> None:
         """Take in what chain and miner know at a sign-in; raises TransientError or PeerFault."""
+
+
+class Audits(Protocol):
+    """Which results are made again by somebody else before they are paid."""
+
+    def chosen(self, miner: NodeId, receipt: bytes, health: float, suspicious: bool) -> bool:
+        """Tell whether a result is to be checked; decided when its receipt is in, so that nobody can foresee it."""
+
+    def opened(self, task_id: TaskId, attempt: int) -> None:
+        """Take note that a result waits to be checked, and that this is on disk."""
+
+    def waits(self, task_id: TaskId, attempt: int) -> bool:
+        """Tell whether a result is being checked now."""

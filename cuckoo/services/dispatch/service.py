@@ -13,7 +13,7 @@ from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.domain.task import TaskStatus
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import DAY_S, CoordinatorMetrics
-from cuckoo.scheduler.events import AttemptRestored, PeriodStarted, TaskRestored, Ticked
+from cuckoo.scheduler.events import AttemptRestored, PeriodStarted, ResultDisproved, TaskRestored, Ticked
 from cuckoo.scheduler.state import State
 from cuckoo.services.dispatch.apps import AppDesk
 from cuckoo.services.dispatch.assignments import Coordinator
@@ -22,7 +22,7 @@ from cuckoo.services.dispatch.engine import Engine
 from cuckoo.services.dispatch.live import LiveTasks, queued_event, read_reason, task_of
 from cuckoo.services.dispatch.miners import MinerDesk
 from cuckoo.services.dispatch.overview import Overview, Registry
-from cuckoo.services.dispatch.seams import Purse
+from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.storage.records import AttemptState
 from cuckoo.storage.store import Store
 
@@ -51,6 +51,7 @@ class Dispatch:
         coordinator: Coordinator,
         registry: Registry,
         purse: Purse,
+        audits: Audits,
         *,
         models: Iterable[ModelInfo],
         settings: CoordinatorSettings,
@@ -65,6 +66,7 @@ class Dispatch:
             coordinator: who signs assignments.
             registry: the miners' weights and keys.
             purse: what miners have earned, and what backs it.
+            audits: which results are checked before they are paid.
             models: those that this installation knows; the first is the default.
             settings: limits that the operator set.
             clock: time.
@@ -78,7 +80,14 @@ class Dispatch:
         self.metrics = metrics = CoordinatorMetrics()
         self.catalogue = Catalogue(models, purse.rates)
         self.engine = Engine(
-            state, store, coordinator, tasks=LiveTasks(), purse=purse, end_session=end, metrics=metrics
+            state,
+            store,
+            coordinator,
+            tasks=LiveTasks(),
+            purse=purse,
+            audits=audits,
+            end_session=end,
+            metrics=metrics,
         )
         self.apps = AppDesk(
             self.engine,
@@ -94,6 +103,7 @@ class Dispatch:
             self.catalogue,
             registry,
             purse,
+            audits,
             long_poll_s=settings.long_poll_s,
             clock=clock,
             metrics=metrics,
@@ -117,12 +127,13 @@ class Dispatch:
         began = self._clock.now()
         for status, count in (await self._store.tasks.ended_since(began - began % DAY_S)).items():
             self.metrics.today.add(status.value, began, count)
+        await self.engine.quota.recover(self._store, self._clock.now())
         stored_tasks = await self._store.tasks.load_open()
         for stored in stored_tasks:
             task = task_of(stored)
             self.engine.tasks.add(task)
             now = self._clock.now()
-            self.engine.apply(TaskRestored(now=now, task_id=task.task_id, demand=task.demand))
+            self.engine.apply(TaskRestored(now=now, task_id=task.task_id, demand=task.demand, owner=task.owner_key))
             for attempt in task.attempts:
                 running = attempt.state is AttemptState.RUNNING
                 kind, reason = read_reason(attempt.reason)
@@ -177,11 +188,8 @@ class Dispatch:
         """Tell those who watch a waiting task how far it has come."""
         watched = [self.engine.tasks.get(task_id) for task_id in self.engine.watchers]
         waiting = {task.task_id: task for task in watched if task and task.status is TaskStatus.QUEUED}
-        positions: dict[TaskId, int] = {}
-        for model in {task.parameters.model_digest for task in waiting.values()}:
-            for position, queued in enumerate(self.engine.state.pool(model).queue):
-                if queued.task_id in waiting:
-                    positions[queued.task_id] = position
+        found = {task_id: self.engine.state.position(task_id) for task_id in waiting}
+        positions = {task_id: position for task_id, position in found.items() if position is not None}
         for task_id, position in positions.items():
             if self._positions.get(task_id) != position:
                 self.engine.watchers.publish(queued_event(waiting[task_id], position))
@@ -204,6 +212,10 @@ class Dispatch:
                 self._written_odds[node] = (share.expected, share.variance)
         if news:
             self.engine.submit(self._store.tasks.add_expected(news), _log_error)
+
+    def disproved(self, node: NodeId) -> None:
+        """Leave a miner out of draws whose result others found wrong, until time has healed that."""
+        self.engine.apply(ResultDisproved(now=self._clock.now(), node=node))
 
     def start_period(self, event: PeriodStarted) -> None:
         """Draw with a new seed from now on."""

@@ -78,9 +78,11 @@ async def deliver(
                     wait_s = min(max(error.retry_after_s, wait_s), BACKOFF_CAP_S)
                 bound.info("result not delivered yet", reason=str(error), again_in_s=round(wait_s, 2))
             else:
-                bound.info("result accepted")
-                await connection.accept(stored, reply)
-                return
+                if not reply.audited:
+                    bound.info("result accepted")
+                    await connection.accept(stored, reply)
+                    return
+                bound.info("result accepted, and checked by others before it is paid")
             finally:
                 connection.in_use -= 1
         tries += 1

@@ -97,6 +97,10 @@ class Mining:
         """The coordinators that slots are offered to now."""
         return self._choice.chosen
 
+    def origins(self) -> dict[NodeId, str]:
+        """Return where the coordinators with a session are."""
+        return {node: self._connections[node].coordinator.origin for node in self.signed_in()}
+
     def signed_in(self) -> set[NodeId]:
         """Return the coordinators with a session."""
         return {node for node, connection in self._connections.items() if connection.signed_in}

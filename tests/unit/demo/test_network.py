@@ -1,6 +1,6 @@
 import socket
 
-from cuckoo.demo.network import MINERS, MONEY, environment, free_port
+from cuckoo.demo.network import MINERS, SETTINGS, environment, free_port
 
 
 def test_free_port__preferred_is_free__is_taken():
@@ -21,7 +21,7 @@ def test_environment__of_a_user_with_settings__none_leak_in(tmp_path, monkeypatc
     monkeypatch.setenv("CUCKOO_NETWORK", "main")
     monkeypatch.setenv("CUCKOO_ANVIL", "/opt/anvil")
     found = {key: value for key, value in environment(tmp_path).items() if key.startswith("CUCKOO_")}
-    assert found == {**MONEY, "CUCKOO_DATA_DIR": str(tmp_path), "CUCKOO_PASSWORD": "", "CUCKOO_ANVIL": "/opt/anvil"}
+    assert found == {**SETTINGS, "CUCKOO_DATA_DIR": str(tmp_path), "CUCKOO_PASSWORD": "", "CUCKOO_ANVIL": "/opt/anvil"}
 
 
 def test_miners__have_different_stakes__at_least_the_minimum_of_their_own():

@@ -1,10 +1,16 @@
 """Keccak against a known value, Merkle proofs against every leaf."""
 
 import pytest
+from Crypto.Hash import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cuckoo.domain.keccak import keccak256, latent_leaf, merkle_proof, merkle_root, merkle_verify
+
+
+@given(st.binary(max_size=400))
+def test_keccak256__anything__is_what_pycryptodome_says(data):
+    assert keccak256(data) == keccak.new(digest_bits=256, data=data).digest()
 
 
 def test_keccak256__empty__is_ethereums():

@@ -22,7 +22,7 @@ from cuckoo.scheduler.drawlog import (
     first_head,
 )
 from cuckoo.scheduler.eligibility import Exclusion
-from cuckoo.scheduler.replay import replay
+from cuckoo.scheduler.replay import replay, share_of
 from tests.support.scheduling import OTHER_MODEL, TIP, World, capability, demand, of, seed_of
 
 
@@ -158,3 +158,14 @@ def test_replay__seed_not_known__is_refused():
 def test_replay__any_bytes__a_refusal_and_nothing_worse(rows):
     with contextlib.suppress(LogBroken):
         replayed(rows)
+
+
+def test_share_of__from_the_public_log__is_what_the_coordinator_counts():
+    world = history()
+    counted = world.state.shares()
+    for node in range(1, 7):
+        share = share_of(world.rows, node)
+        assert share.won == counted[node].won
+        assert share.expected == pytest.approx(counted[node].expected)
+        assert share.variance == pytest.approx(counted[node].variance)
+    assert share_of(world.rows, 99).expected == 0

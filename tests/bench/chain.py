@@ -1,32 +1,26 @@
-"""Measure reading the registry from nothing: ``python tests/bench/bench_chain.py [--miners 10000] [--json]``.
+"""Row ``chain``: reading the registry from nothing.
 
 The miners are registered by real transactions on an anvil of its own. A small proxy counts requests, apart from the
 rounds that are timed. A call may use 50 million gas, geth's default. The ratio compares with one request a node, which
 is timed over a sample.
 """
 
-import argparse
 import asyncio
-import json
 import logging
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cuckoo.chain.contracts import StakingContract
 from cuckoo.chain.devnet import running_devnet
 from cuckoo.chain.rpc import ChainClient
 from cuckoo.domain.identifiers import NodeId
-from cuckoo.domain.network import Network
 from cuckoo.runtime.clock import SystemClock
 from cuckoo.services.follower import Follower
+from tests.bench.figures import Figure, Row
 from tests.support.crowd import register_miners
 from tests.support.endpoints import Proxy
 
@@ -35,13 +29,13 @@ SAMPLE = 200
 CALL_GAS = 50_000_000
 
 
-async def _seconds(step: Callable[[], Awaitable[object]]) -> float:
+async def _seconds(step):
     start = time.perf_counter()
     await step()
     return time.perf_counter() - start
 
 
-async def _sync(network: Network, url: str) -> Follower:
+async def _sync(network, url):
     """Read everything as a coordinator does when it starts, connection included."""
     async with await ChainClient.connect(network, [url]) as client:
         follower = Follower(client, SystemClock())
@@ -49,13 +43,13 @@ async def _sync(network: Network, url: str) -> Follower:
         return follower
 
 
-async def _one_by_one(client: ChainClient) -> None:
+async def _one_by_one(client):
     staking = StakingContract(client)
     for node in range(1, SAMPLE + 1):
         await staking.node(NodeId(node))
 
 
-async def measure(miners: int) -> dict[str, float]:
+async def _measured(miners):
     """Register, sync, check that nothing is missing, and time it."""
     with tempfile.TemporaryDirectory() as folder:
         async with running_devnet(0, Path(folder) / "network.json") as devnet:
@@ -81,23 +75,16 @@ async def measure(miners: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--miners", type=int, default=10_000)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+def measure(options):
+    """Measure the row."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    row = asyncio.run(measure(arguments.miners))
-    if arguments.json:
-        print(json.dumps(row))
-        return
-    print(
-        f"registry of {row['miners']:,} miners from nothing: {row['ratio']:.1f} x faster than a request a node "
-        f"({row['one_node_ms']:.1f} ms each, local chain)"
+    raw = asyncio.run(_measured(options.sync_miners))
+    return Row(
+        [
+            Figure(f"registry of {raw['miners']:,} miners over a request for each", raw["ratio"], "x"),
+            Figure("the registry from nothing", raw["sync_s"], "s"),
+            Figure("requests for it", raw["requests"], "requests"),
+            Figure("one node by itself, local chain", raw["one_node_ms"], "ms"),
+        ],
+        raw,
     )
-    print(f"  {row['sync_s']:.2f} s in {row['requests']} requests; registering them took {row['registering_s']:.1f} s")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,35 +1,32 @@
-"""Measure the store: ``python tests/bench/bench_store.py [--directory DIR] [--seconds 2] [--json]``.
+"""Row ``store``: the store alone.
 
 Everything is durable when it is counted: WAL, synchronous=FULL, blob segments synced before each commit.
 """
 
-import argparse
 import asyncio
 import itertools
-import json
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.storage.records import LogChunk, NewAttempt, NewEntry, NewTask, SeedTip
-from cuckoo.storage.store import Store, open_store
+from cuckoo.storage.store import open_store
 from cuckoo.storage.writer import Writer, together
+from tests.bench.figures import Figure, Row
 
-ROUNDS = 5
 PICTURE_BYTES = 20_000
 TIP = bytes(32)
 
 
-async def per_second(step: Callable[[], Awaitable[None]], at_once: int, seconds: float) -> float:
+async def per_second(step, at_once, seconds):
     """Run ``step`` again and again, ``at_once`` of them at a time, and count."""
     end = time.perf_counter() + seconds
     done = 0
 
-    async def loop() -> None:
+    async def loop():
         nonlocal done
         while time.perf_counter() < end:
             await step()
@@ -40,13 +37,13 @@ async def per_second(step: Callable[[], Awaitable[None]], at_once: int, seconds:
     return done / (time.perf_counter() - start)
 
 
-async def rows(directory: Path, at_once: int, batch_max: int, seconds: float) -> float:
+async def rows(directory, at_once, batch_max, seconds):
     """Insert one small row a command."""
     async with Writer(directory, batch_max=batch_max) as writer:
         await writer.execute(lambda connection: connection.execute("CREATE TABLE bench (value BLOB)") and None)
         value = bytes(200)
 
-        async def step() -> None:
+        async def step():
             await writer.execute(
                 lambda connection: connection.execute("INSERT INTO bench VALUES (?)", (value,)) and None
             )
@@ -54,7 +51,7 @@ async def rows(directory: Path, at_once: int, batch_max: int, seconds: float) ->
         return await per_second(step, at_once, seconds)
 
 
-async def tasks(directory: Path, at_once: int, seconds: float) -> float:
+async def tasks(directory, at_once, seconds):
     """Take tasks through the store as a coordinator does: insert, attempt with draw log, result of 20 KB with ledger row."""
     async with open_store(directory) as store:
         await store.writer.execute(store.draws.record_tip(SeedTip(tip=TIP, secret=TIP, created_at=0.0)))
@@ -62,7 +59,7 @@ async def tasks(directory: Path, at_once: int, seconds: float) -> float:
         return await per_second(lambda: one_task(store, numbers), at_once, seconds)
 
 
-async def one_task(store: Store, numbers: "itertools.count[int]") -> None:
+async def one_task(store, numbers):
     """Three durable steps of one task."""
     task_id = TaskId(os.urandom(16).hex())
     await store.writer.execute(
@@ -106,40 +103,31 @@ async def one_task(store: Store, numbers: "itertools.count[int]") -> None:
     await store.writer.execute(together(finish, store.ledger.append(owed)))
 
 
-def median(measure: Callable[[Path], Awaitable[float]], parent: Path) -> float:
-    """Run a measurement ROUNDS times, each in a fresh directory."""
+def _median(measure, options):
+    """Run a measurement several times, each in a fresh directory."""
 
-    async def once() -> float:
-        with tempfile.TemporaryDirectory(dir=parent) as folder:
+    async def once():
+        with tempfile.TemporaryDirectory(dir=options.directory) as folder:
             return await measure(Path(folder) / "data")
 
-    return statistics.median(asyncio.run(once()) for _ in range(ROUNDS))
+    return statistics.median(asyncio.run(once()) for _ in range(options.rounds))
 
 
-def main() -> None:
-    """Measure and print, the ratio first."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()), help="on the disk to measure")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each round")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args()
-    seconds, parent = options.seconds, options.directory
-    figures = {
-        "rows_per_s_grouped": median(lambda path: rows(path, 512, 256, seconds), parent),
-        "rows_per_s_one_commit_each": median(lambda path: rows(path, 512, 1, seconds), parent),
-        "commits_per_s_one_caller": median(lambda path: rows(path, 1, 256, seconds), parent),
-        "tasks_per_s_three_writes_20_kb": median(lambda path: tasks(path, 512, seconds), parent),
-    }
-    grouped = figures["rows_per_s_grouped"] / figures["rows_per_s_one_commit_each"]
-    if options.json:
-        print(
-            json.dumps({"grouped_over_one_commit_each": round(grouped, 1)} | {k: round(v) for k, v in figures.items()})
-        )
-        return
-    print(f"group commit over one commit each: {grouped:.1f} x")
-    for name, value in figures.items():
-        print(f"{value:>12,.0f}  {name.replace('_per_s', ' a second,').replace('_', ' ')}")
-
-
-if __name__ == "__main__":
-    main()
+def measure(options):
+    """Measure the row."""
+    seconds = options.seconds
+    grouped = _median(lambda path: rows(path, 512, 256, seconds), options)
+    single = _median(lambda path: rows(path, 512, 1, seconds), options)
+    return Row(
+        [
+            Figure("group commit over one commit each", grouped / single, "x"),
+            Figure("small rows, 512 callers, group commit", grouped, "rows/s"),
+            Figure("small rows, 512 callers, one commit each", single, "rows/s"),
+            Figure("one caller", _median(lambda path: rows(path, 1, 256, seconds), options), "commits/s"),
+            Figure(
+                "tasks of three writes and 20 KB",
+                _median(lambda path: tasks(path, 512, seconds), options),
+                "tasks/s",
+            ),
+        ]
+    )

@@ -1,0 +1,161 @@
+"""Miners that cheat, each in one way: so that tests and the demo can show what catches them.
+
+A cheat sits where an honest miner has its worker pool, so that it signs what it made up with a real key.
+"""
+
+import asyncio
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec.structs import replace
+from PIL import Image
+
+from cuckoo.domain.identifiers import ModelDigest
+from cuckoo.domain.task import SIDE_MIN_PX, TaskParameters
+from cuckoo.inference.messages import Finished, Progress
+from cuckoo.inference.pool import Job, LoadedModel
+from cuckoo.protocol.receipts import pixel_hash
+
+
+class Cheat(StrEnum):
+    """What a miner does instead of its work."""
+
+    NOISE = "noise"
+    BLANK = "blank"
+    CACHED = "cached"
+    FEWER_STEPS = "fewer-steps"
+    OTHER_PROMPT = "other-prompt"
+    OTHER_GUIDANCE = "other-guidance"
+    IGNORED_SEED = "ignored-seed"
+    UPSCALED = "upscaled"
+    SILENT = "silent"
+
+    @property
+    def sentence(self) -> str:
+        """Say it to a person."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Cheat.NOISE: "sends noise",
+    Cheat.BLANK: "sends a blank picture",
+    Cheat.CACHED: "sends a picture that it made before",
+    Cheat.FEWER_STEPS: "does half the steps",
+    Cheat.OTHER_PROMPT: "draws another prompt",
+    Cheat.OTHER_GUIDANCE: "draws without guidance, which is half the work",
+    Cheat.IGNORED_SEED: "ignores the seed",
+    Cheat.UPSCALED: "draws a smaller picture and enlarges it",
+    Cheat.SILENT: "takes tasks and never answers",
+}
+
+
+class Honest(Protocol):
+    """The pool that a cheat makes use of; see :class:`cuckoo.inference.pool.WorkerPool`."""
+
+    ready: asyncio.Event
+    devices: tuple[str, ...]
+
+    async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Finished:
+        """Run a job."""
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job."""
+
+    def loaded(self) -> dict[ModelDigest, LoadedModel]:
+        """Return the models in memory."""
+
+
+class CheatingPool:
+    """Does the work of a pool in a dishonest way."""
+
+    def __init__(self, pool: Honest, cheat: Cheat) -> None:
+        """Take an honest pool, and what to do instead."""
+        self._pool = pool
+        self._cheat = cheat
+        self._kept: Finished | None = None
+        self.ready = pool.ready
+        self.devices = pool.devices
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job."""
+        self._pool.cancel(job_id)
+
+    def loaded(self) -> dict[ModelDigest, LoadedModel]:
+        """Return the models in memory."""
+        return self._pool.loaded()
+
+    async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Finished:
+        """Return what looks like the result of a job."""
+        parameters = job.parameters
+        match self._cheat:
+            case Cheat.SILENT:
+                await asyncio.Event().wait()
+            case Cheat.NOISE | Cheat.BLANK:
+                return self._made_up(job)
+            case Cheat.CACHED if self._kept is not None and _size(self._kept) == _wanted(parameters):
+                return replace(self._kept, job_id=job.job_id)
+            case Cheat.UPSCALED:
+                return await self._upscaled(job, on_progress)
+        done = await self._pool.run(replace(job, parameters=self._changed(parameters)), on_progress)
+        self._kept = self._kept or done
+        return done
+
+    def _changed(self, parameters: TaskParameters) -> TaskParameters:
+        match self._cheat:
+            case Cheat.FEWER_STEPS:
+                return replace(parameters, steps=max(1, parameters.steps // 2))
+            case Cheat.OTHER_PROMPT:
+                return replace(parameters, prompt="a smiling face")
+            case Cheat.OTHER_GUIDANCE:
+                return replace(parameters, guidance_thousandths=1_000)
+            case Cheat.IGNORED_SEED:
+                return replace(parameters, seed=0)
+            case _:
+                return parameters
+
+    def _made_up(self, job: Job) -> Finished:
+        width_px, height_px, count = _wanted(job.parameters)
+        size = width_px * height_px * 3
+        rows = [os.urandom(size) if self._cheat is Cheat.NOISE else b"\xff" * size for _ in range(count)]
+        profile = next(iter(self._pool.loaded().values())).profile
+        return Finished(
+            job_id=job.job_id,
+            pictures=[_png(width_px, height_px, row) for row in rows],
+            picture_hashes=[pixel_hash(height_px, width_px, row) for row in rows],
+            latents_root=hashlib.sha256(b"".join(rows)).digest(),
+            profile=profile,
+            step_s=[0.01] * job.parameters.steps,
+            seconds=0.1,
+        )
+
+    async def _upscaled(self, job: Job, on_progress: Callable[[Progress], None] | None) -> Finished:
+        parameters = job.parameters
+        sides = [max(SIDE_MIN_PX, side // 16 * 8) for side in (parameters.width_px, parameters.height_px)]
+        small = replace(parameters, width_px=sides[0], height_px=sides[1])
+        done = await self._pool.run(replace(job, parameters=small), on_progress)
+        size, pictures, hashes = (parameters.width_px, parameters.height_px), [], []
+        for picture in done.pictures:
+            with Image.open(io.BytesIO(picture)) as image:
+                rows = image.convert("RGB").resize(size, Image.Resampling.BICUBIC).tobytes()
+            pictures.append(_png(*size, rows))
+            hashes.append(pixel_hash(size[1], size[0], rows))
+        return replace(done, pictures=pictures, picture_hashes=hashes)
+
+
+def _wanted(parameters: TaskParameters) -> tuple[int, int, int]:
+    return parameters.width_px, parameters.height_px, parameters.pictures
+
+
+def _size(done: Finished) -> tuple[int, int, int]:
+    with Image.open(io.BytesIO(done.pictures[0])) as image:
+        return image.width, image.height, len(done.pictures)
+
+
+def _png(width_px: int, height_px: int, rows: bytes) -> bytes:
+    out = io.BytesIO()
+    Image.frombytes("RGB", (width_px, height_px), rows).save(out, "PNG", compress_level=1)
+    return out.getvalue()

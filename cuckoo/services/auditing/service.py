@@ -1,0 +1,312 @@
+"""Chooses results, has them made again, and pays or refuses them."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from cuckoo.domain.amounts import Wei
+from cuckoo.domain.errors import CuckooError, FatalError, NotFound
+from cuckoo.domain.identifiers import NodeId, TaskId
+from cuckoo.domain.node import Node
+from cuckoo.domain.task import TaskParameters
+from cuckoo.domain.tolerance import Likeness
+from cuckoo.protocol.messages import decode_binary
+from cuckoo.protocol.receipts import Receipt
+from cuckoo.runtime.clock import Clock
+from cuckoo.services.auditing.judging import Work, outvoted
+from cuckoo.storage.audits import Audit, AuditState, NewAudit
+from cuckoo.storage.records import AttemptState, Entry, StoredTask
+from cuckoo.storage.store import Store
+from cuckoo.storage.writer import Command, together
+
+log = structlog.get_logger(__name__)
+
+NEWCOMER_AUDITS = 3
+"""Until so many of its results were found right, a miner is new, and checked more."""
+
+MORE = 5
+"""So much more often results of new miners and of unhealthy ones are checked."""
+
+HEALTHY = 0.9
+OPINIONS_MAX = 3
+AT_ONCE = 8
+LOOK_S = 1.0
+PATIENCE_S = 120.0
+"""So long an opinion may wait for somebody who could give it."""
+
+
+class Workshop(Protocol):
+    """Where work is given out, and who is who."""
+
+    def anybody(self, parameters: TaskParameters, avoid: Collection[NodeId]) -> bool:
+        """Tell whether a miner that is none of ``avoid`` is there and serves the model."""
+
+    async def make_again(
+        self,
+        parameters: TaskParameters,
+        price_wei: Wei,
+        avoid: Collection[NodeId],
+        note: Callable[[TaskId], Command[None]],
+    ) -> TaskId:
+        """Give a task out to a miner that is none of ``avoid``; ``note`` is written in the same commit."""
+
+    async def withdraw(self, task_id: TaskId) -> None:
+        """Take such a task back."""
+
+    def disproved(self, miner: NodeId) -> None:
+        """Let a miner's health fall: a result of it was wrong."""
+
+    def miners(self) -> Collection[Node]:
+        """Return the registered miners."""
+
+
+class Payer(Protocol):
+    """Who owes miners for results."""
+
+    def owe(
+        self, miner: NodeId, task_id: TaskId, attempt: int, kind: str, amount_wei: Wei, at: float
+    ) -> Command[Entry]:
+        """Owe a miner for an attempt; the command books it."""
+
+    def committed(self, miner: NodeId, amount_wei: Wei) -> None:
+        """Note that what ``owe`` booked is on disk."""
+
+    def hold(self, miner: NodeId, amount_wei: int) -> None:
+        """Keep so much free for a miner; less than 0 ends that."""
+
+
+class OwnDevice(Protocol):
+    """A device of the coordinator's own. Raises CuckooError when it can not."""
+
+    async def make(self, parameters: TaskParameters) -> Work:
+        """Make a task's pictures."""
+
+
+class Auditing:
+    """Audits until cancelled. What is interrupted goes on after a restart: audits and their tasks are on disk."""
+
+    def __init__(
+        self,
+        store: Store,
+        workshop: Workshop,
+        payer: Payer,
+        *,
+        probability: float,
+        device: OwnDevice | None,
+        clock: Clock,
+        secret: bytes = b"",
+    ) -> None:
+        """Take what it works with; call ``open`` before anything else.
+
+        Args:
+            store: where audits, tasks and pictures lie.
+            workshop: gives tasks to miners.
+            payer: pays what passes.
+            probability: of a healthy miner's result to be checked, 0..1.
+            device: our own; None to have other miners do it.
+            clock: time.
+            secret: decides with a result's receipt whether it is checked; random unless given.
+        """
+        self._store = store
+        self._workshop = workshop
+        self._payer = payer
+        self._probability = probability
+        self._device = device
+        self._clock = clock
+        self._secret = secret or secrets.token_bytes(32)
+        self._passed: dict[NodeId, int] = {}
+        self._waiting: set[tuple[TaskId, int]] = set()
+        self._news = asyncio.Event()
+
+    async def open(self) -> None:
+        """Read how miners did so far, and keep the price of what is being checked free."""
+        for (node, state), count in (await self._store.audits.counts()).items():
+            if state is AuditState.PASSED:
+                self._passed[node] = count
+        for audit in await self._store.audits.all_open():
+            self._payer.hold(audit.miner_node, audit.price_wei)
+            self._waiting.add((audit.task_id, audit.attempt))
+
+    # What dispatch asks.
+
+    def chosen(self, miner: NodeId, receipt: bytes, health: float, suspicious: bool) -> bool:
+        """Tell whether a result is to be checked; decided when its receipt is in, so that nobody can foresee it."""
+        if suspicious and self._probability:
+            return True
+        often = health < HEALTHY or self._passed.get(miner, 0) < NEWCOMER_AUDITS
+        chance = min(1.0, self._probability * (MORE if often else 1))
+        drawn = hmac.digest(self._secret, receipt, hashlib.sha256)
+        return int.from_bytes(drawn[:8], "big") < chance * 2**64
+
+    def opened(self, task_id: TaskId, attempt: int) -> None:
+        """Take note that a result waits to be checked, and that this is on disk."""
+        self._waiting.add((task_id, attempt))
+        self._news.set()
+
+    def waits(self, task_id: TaskId, attempt: int) -> bool:
+        """Tell whether a result is being checked now."""
+        return (task_id, attempt) in self._waiting
+
+    # The service.
+
+    async def run(self) -> None:
+        """Check what is to be checked, until cancelled.
+
+        Raises:
+            FatalError: the disk refuses.
+        """
+        working: dict[int, asyncio.Task[None]] = {}
+        try:
+            while True:
+                self._news.clear()
+                for number, task in list(working.items()):
+                    if task.done():
+                        working.pop(number).result()
+                for audit in await self._store.audits.all_open():
+                    if audit.audit_id not in working and len(working) < AT_ONCE:
+                        working[audit.audit_id] = asyncio.create_task(self._audit(audit))
+                sleep = asyncio.ensure_future(self._clock.sleep(LOOK_S))
+                news = asyncio.ensure_future(self._news.wait())
+                try:
+                    await asyncio.wait({sleep, news, *working.values()}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    sleep.cancel()
+                    news.cancel()
+        finally:
+            for task in working.values():
+                task.cancel()
+            await asyncio.gather(*working.values(), return_exceptions=True)
+
+    async def _audit(self, audit: Audit) -> None:
+        try:
+            stored = await self._store.tasks.get(audit.task_id)
+            original = await self._work(stored, audit.attempt)
+        except NotFound as error:
+            await self._finish(audit, AuditState.UNDECIDED, str(error))
+            return
+        parameters = decode_binary(stored.parameters, TaskParameters)
+        opinions: list[Work] = []
+        if self._device is not None and (own := await self._own(parameters)) is not None:
+            opinions.append(own)
+        asked = list(audit.opinions)
+        while True:
+            likeness, alone = outvoted(original, opinions)
+            if likeness is Likeness.SAME:
+                await self._finish(audit, AuditState.PASSED, "")
+                if alone is not None:
+                    await self._disprove(alone)
+                return
+            if likeness is Likeness.DIFFERENT:
+                others = ", ".join("this coordinator" if one.by is None else f"miner {one.by}" for one in opinions)
+                await self._finish(audit, AuditState.FAILED, f"made again by {others}: other pixels or latents")
+                return
+            if len(opinions) >= OPINIONS_MAX:
+                await self._finish(audit, AuditState.UNDECIDED, "the others do not agree with each other")
+                return
+            work = await self._opinion(audit, parameters, asked, [original, *opinions])
+            if work is None:
+                await self._finish(audit, AuditState.UNDECIDED, "nobody else could make it")
+                return
+            opinions.append(work)
+
+    async def _own(self, parameters: TaskParameters) -> Work | None:
+        assert self._device is not None
+        try:
+            return await self._device.make(parameters)
+        except FatalError:
+            raise
+        except CuckooError as error:
+            log.warning("own device did not make a result again", reason=str(error))
+            return None
+
+    async def _opinion(
+        self, audit: Audit, parameters: TaskParameters, asked: list[TaskId], known: Sequence[Work]
+    ) -> Work | None:
+        """Get one more opinion: of a task given out before a restart, or of a new one; None when nobody gives it."""
+        seen = sum(work.by is not None for work in known) - 1
+        if seen >= len(asked):
+            parties = {work.by for work in known} | {audit.miner_node}
+            owners = {node.owner for node in self._workshop.miners() if node.node_id in parties}
+            avoid = [node.node_id for node in self._workshop.miners() if node.owner in owners]
+            if not self._workshop.anybody(parameters, avoid):
+                return None
+            number = len(asked)
+
+            def note(task_id: TaskId) -> Command[None]:
+                return self._store.audits.add_opinion(audit.audit_id, number, task_id)
+
+            asked.append(await self._workshop.make_again(parameters, audit.price_wei, avoid, note))
+        return await self._awaited(asked[seen])
+
+    async def _awaited(self, task_id: TaskId) -> Work | None:
+        """Wait for an opinion."""
+        until = self._clock.monotonic() + PATIENCE_S
+        while True:
+            stored = await self._store.tasks.get(task_id)
+            if stored.status.final:
+                done = next((one for one in stored.attempts if one.state is AttemptState.DONE), None)
+                return None if done is None else await self._work(stored, done.attempt)
+            if self._clock.monotonic() > until and not stored.attempts:
+                await self._workshop.withdraw(task_id)
+            await self._clock.sleep(LOOK_S)
+
+    async def _work(self, stored: StoredTask, number: int) -> Work:
+        attempt = stored.attempts[number - 1]
+        if attempt.receipt is None:
+            raise NotFound(f"read attempt {number} of task {stored.task_id}: it brought no result")
+        receipt = decode_binary(attempt.receipt, Receipt)
+        return Work(
+            by=attempt.miner_node,
+            task_id=stored.task_id,
+            attempt=number,
+            profile=receipt.profile,
+            picture_hashes=receipt.picture_hashes,
+            latents_root=receipt.latents_root,
+            pictures=tuple([await self._store.blobs.get(digest) for digest in stored.pictures]),
+        )
+
+    async def _finish(self, audit: Audit, state: AuditState, detail: str) -> None:
+        now = self._clock.now()
+        commands: list[Command[Any]] = [self._store.audits.close(audit.audit_id, state, detail, now)]
+        if state is not AuditState.FAILED and audit.price_wei:
+            owed = self._payer.owe(audit.miner_node, audit.task_id, audit.attempt, "result", audit.price_wei, now)
+            commands.append(owed)
+        await self._store.writer.execute(together(*commands))
+        if state is not AuditState.FAILED:
+            self._payer.committed(audit.miner_node, audit.price_wei)
+        self._payer.hold(audit.miner_node, -audit.price_wei)
+        self._waiting.discard((audit.task_id, audit.attempt))
+        if state is AuditState.PASSED:
+            self._passed[audit.miner_node] = self._passed.get(audit.miner_node, 0) + 1
+        elif state is AuditState.FAILED:
+            self._workshop.disproved(audit.miner_node)
+        tell = log.warning if state is AuditState.FAILED else log.info
+        tell(
+            "result checked",
+            state=state.value,
+            task=audit.task_id,
+            attempt=audit.attempt,
+            miner=audit.miner_node,
+            detail=detail,
+        )
+
+    async def _disprove(self, wrong: Work) -> None:
+        """Note that the one who gave a wrong opinion is the one at fault."""
+        if wrong.by is None or wrong.task_id is None:
+            return
+        audit = NewAudit(
+            task_id=wrong.task_id,
+            attempt=wrong.attempt,
+            miner_node=wrong.by,
+            price_wei=Wei(0),
+            opened_at=self._clock.now(),
+        )
+        detail = "made to check another's result: other pixels or latents than both others"
+        await self._store.writer.execute(self._store.audits.add(audit, AuditState.FAILED, detail))
+        self._workshop.disproved(wrong.by)
+        log.warning("result checked", state="failed", task=wrong.task_id, miner=wrong.by, detail=detail)

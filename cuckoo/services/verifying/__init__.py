@@ -1,0 +1,1 @@
+"""Verification: pictures against receipts, draw logs against the chain. Anybody can run it."""

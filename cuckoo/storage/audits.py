@@ -1,0 +1,147 @@
+"""Results that are made again by somebody else before they are paid, on the coordinator's side."""
+# ruff: noqa: S608 - the SQL is put together from this file's own column list, never from what anybody sent
+
+import sqlite3
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from cuckoo.domain.amounts import Wei
+from cuckoo.domain.errors import NotFound
+from cuckoo.domain.identifiers import NodeId, TaskId
+from cuckoo.storage.writer import Command, Reader
+
+_COLUMNS = "audit_id, task_id, attempt, miner_node, price_wei, state, detail, opened_at, closed_at"
+
+
+class AuditState(StrEnum):
+    """Where an audit stands. ``UNDECIDED``: nobody could make the result again; it is paid."""
+
+    OPEN = "open"
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+
+
+class NewAudit(msgspec.Struct, frozen=True, kw_only=True):
+    """A result that waits to be checked. ``price_wei``: what is owed for it once it has passed."""
+
+    task_id: TaskId
+    attempt: int
+    miner_node: NodeId
+    price_wei: Wei
+    opened_at: float
+
+
+class Audit(NewAudit, frozen=True, kw_only=True):
+    """An audit as it is stored. ``opinions``: the tasks that make the result again; ``detail``: what was found."""
+
+    audit_id: int
+    state: AuditState
+    detail: str = ""
+    closed_at: float | None = None
+    opinions: tuple[TaskId, ...] = ()
+
+
+class Audits:
+    """Audits and the tasks they gave out."""
+
+    def __init__(self, reader: Reader) -> None:
+        """Read through ``reader``."""
+        self._reader = reader
+
+    def add(self, audit: NewAudit, state: AuditState = AuditState.OPEN, detail: str = "") -> Command[int]:
+        """Store an audit, open or with what was found at once; the command returns its id."""
+
+        def run(connection: sqlite3.Connection) -> int:
+            return (
+                connection.execute(
+                    "INSERT INTO audits (task_id, attempt, miner_node, price_wei, state, detail, opened_at, closed_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        bytes.fromhex(audit.task_id),
+                        audit.attempt,
+                        audit.miner_node,
+                        str(audit.price_wei),
+                        state.value,
+                        detail,
+                        audit.opened_at,
+                        None if state is AuditState.OPEN else audit.opened_at,
+                    ),
+                ).lastrowid
+                or 0
+            )
+
+        return run
+
+    def add_opinion(self, audit_id: int, number: int, task_id: TaskId) -> Command[None]:
+        """Note that a task was given out for an audit."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO audit_opinions VALUES (?, ?, ?)", (audit_id, number, bytes.fromhex(task_id))
+            )
+
+        return run
+
+    def close(self, audit_id: int, state: AuditState, detail: str, at: float) -> Command[None]:
+        """Close an open audit.
+
+        Raises (from the command):
+            NotFound: it is not open.
+        """
+
+        def run(connection: sqlite3.Connection) -> None:
+            changed = connection.execute(
+                "UPDATE audits SET state = ?, detail = ?, closed_at = ? WHERE audit_id = ? AND state = 'open'",
+                (state.value, detail, at, audit_id),
+            ).rowcount
+            if not changed:
+                raise NotFound(f"close audit {audit_id}: it is not open")
+
+        return run
+
+    async def all_open(self) -> list[Audit]:
+        """Read the open ones, in order."""
+        return await self._read("WHERE state = 'open' ORDER BY audit_id", ())
+
+    async def of_attempt(self, task_id: TaskId, attempt: int) -> Audit | None:
+        """Read the audit of a result; None when there is none."""
+        found = await self._read("WHERE task_id = ? AND attempt = ?", (bytes.fromhex(task_id), attempt))
+        return found[0] if found else None
+
+    async def counts(self) -> dict[tuple[NodeId, AuditState], int]:
+        """Count the audits of each miner by state."""
+        rows = await self._reader.execute(
+            lambda connection: connection.execute(
+                "SELECT miner_node, state, count(*) FROM audits GROUP BY miner_node, state"
+            ).fetchall()
+        )
+        return {(NodeId(node), AuditState(state)): count for node, state, count in rows}
+
+    async def _read(self, clauses: str, values: tuple[object, ...]) -> list[Audit]:
+        def run(connection: sqlite3.Connection) -> list[Audit]:
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM audits {clauses}", values).fetchall()
+            return [_audit(connection, row) for row in rows]
+
+        return await self._reader.execute(run)
+
+
+def _audit(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Audit:
+    audit_id, task_id, attempt, miner_node, price_wei, state, detail, opened_at, closed_at = row
+    opinions = connection.execute(
+        "SELECT task_id FROM audit_opinions WHERE audit_id = ? ORDER BY number", (audit_id,)
+    ).fetchall()
+    return Audit(
+        audit_id=audit_id,
+        task_id=TaskId(task_id.hex()),
+        attempt=attempt,
+        miner_node=NodeId(miner_node),
+        price_wei=Wei(int(price_wei)),
+        state=AuditState(state),
+        detail=detail,
+        opened_at=opened_at,
+        closed_at=closed_at,
+        opinions=tuple(TaskId(raw.hex()) for (raw,) in opinions),
+    )
