@@ -74,8 +74,8 @@ class Contract:
 
         return await self._client.run(call, doing=doing)
 
-    async def _write(self, sender: Sender, doing: str, function: str, *arguments: Any) -> TxReceipt:
-        return await sender.send(self._contract.functions[function](*arguments), doing)
+    async def _write(self, sender: Sender, doing: str, function: str, *arguments: Any, once: str = "") -> TxReceipt:
+        return await sender.send(self._contract.functions[function](*arguments), doing, once=once)
 
 
 class TokenContract(Contract):
@@ -255,9 +255,9 @@ class StakingContract(Contract):
 
     # Writes
 
-    async def stake(self, sender: Sender, amount: Wei) -> TxReceipt:
-        """Move CAI into idle stake; the token must be approved."""
-        return await self._write(sender, "deposit", "stake", amount)
+    async def stake(self, sender: Sender, amount: Wei, *, once: str = "") -> TxReceipt:
+        """Move CAI into idle stake; the token must be approved. ``once``: see :meth:`Sender.send`."""
+        return await self._write(sender, "deposit", "stake", amount, once=once)
 
     async def unstake(self, sender: Sender, amount: Wei) -> TxReceipt:
         """Move idle stake back into the wallet."""
@@ -326,9 +326,12 @@ class StakingContract(Contract):
         """Publish the tip of the hash chain whose links seed this coordinator's draws."""
         return await self._write(sender, f"commit the seed tip of node {node_id}", "commitSeedTip", node_id, tip)
 
-    async def vote(self, sender: Sender, node_id: NodeId, tranche: int, amount: Wei, min_shares: int) -> TxReceipt:
-        """Put idle stake behind a node."""
-        return await self._write(sender, f"vote for node {node_id}", "vote", node_id, tranche, amount, min_shares)
+    async def vote(
+        self, sender: Sender, node_id: NodeId, tranche: int, amount: Wei, min_shares: int, *, once: str = ""
+    ) -> TxReceipt:
+        """Put idle stake behind a node. ``once``: see :meth:`Sender.send`."""
+        doing = f"vote for node {node_id}"
+        return await self._write(sender, doing, "vote", node_id, tranche, amount, min_shares, once=once)
 
     async def unvote(self, sender: Sender, node_id: NodeId, tranche: int, shares: int) -> TxReceipt:
         """Start to take shares out."""
@@ -349,9 +352,9 @@ class StakingContract(Contract):
         """Pay a matured bucket into the staker's idle stake."""
         return await self._write(sender, f"release from node {node_id}", "release", node_id, tranche, staker, bucket)
 
-    async def claim(self, sender: Sender, node_id: NodeId, tranche: int) -> TxReceipt:
-        """Pay the sender's rewards into its wallet."""
-        return await self._write(sender, f"claim at node {node_id}", "claim", node_id, tranche)
+    async def claim(self, sender: Sender, node_id: NodeId, tranche: int, *, once: str = "") -> TxReceipt:
+        """Pay the sender's rewards into its wallet. ``once``: see :meth:`Sender.send`."""
+        return await self._write(sender, f"claim at node {node_id}", "claim", node_id, tranche, once=once)
 
     async def unjail(self, sender: Sender, node_id: NodeId) -> TxReceipt:
         """End the jail of a node whose time is over."""

@@ -150,6 +150,10 @@ class Outbox:
         """Return all versions of a transaction, the last one first."""
         return [sent for sent in self._read(account, nonce) if sent.nonce == nonce]
 
+    def under(self, account: Account, doing: str) -> list[Sent]:
+        """Return the transactions recorded as doing exactly this, the last version of each, the last nonce first."""
+        return [sent for sent in reversed(self.waiting(account, 0)) if sent.doing == doing]
+
     def waiting(self, account: Account, nonce: int) -> list[Sent]:
         """Return the last version of each transaction from a nonce on, in order."""
         newest: dict[int, Sent] = {}

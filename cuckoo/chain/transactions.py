@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -71,12 +72,14 @@ class Sender:
         """Show the address only."""
         return f"Sender({self.address})"
 
-    async def send(self, call: AsyncContractFunction, doing: str) -> TxReceipt:
+    async def send(self, call: AsyncContractFunction, doing: str, *, once: str = "") -> TxReceipt:
         """Send a contract call and wait until it is in a block.
 
         Args:
             call: a contract function with its arguments.
             doing: what it does, for errors and logs: "vote for node 3".
+            once: a name of this very act. What was recorded under it, by a process that died, is waited for and
+                answered with; it is not done again. The outbox forgets what has long been final.
 
         Raises:
             Reverted: the contract refuses, found out before anything is sent where possible.
@@ -85,7 +88,26 @@ class Sender:
             NonceTaken: it was not carried out; another program used the key at the same moment.
             FatalError: it can not be recorded.
         """
+        if once:
+            doing = f"{doing} ({once})"
+            if (receipt := await self._outcome(doing)) is not None:
+                return receipt
         return await self.send_raw(await self._fill(call, doing), doing)
+
+    async def _outcome(self, doing: str) -> TxReceipt | None:
+        """Wait for what was recorded under these words; None if nothing was, or nothing that was carried out."""
+        account = Account(genesis=await self._client.genesis(), address=self.address)
+        outbox = self._client.outbox
+        for sent in outbox.under(account, doing):
+            async with outbox.turn(self.address):
+                for lost in outbox.waiting(account, await self._count("latest", doing)):
+                    await self._send_again(lost)
+            with suppress(NonceTaken):
+                receipt = await self._wait(account, sent)
+                self._client.saw(receipt["blockNumber"])
+                if receipt["status"] == 1:
+                    return receipt
+        return None
 
     async def _fill(self, call: AsyncContractFunction, doing: str) -> TxParams:
         fixed: TxParams = {"from": on_chain(self.address), "gas": 0, "nonce": Nonce(0), "chainId": 0}

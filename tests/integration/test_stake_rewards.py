@@ -1,10 +1,15 @@
 """Rewards put back to work: exactly what was claimed, once, wherever the process dies; and what they are a year."""
 
+import asyncio
 import secrets
+from functools import partial
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
+from cuckoo.chain.contracts import TokenContract
+from cuckoo.chain.deployment import write_network
 from cuckoo.chain.transactions import Sender
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.identifiers import Role
@@ -18,8 +23,10 @@ from cuckoo.services.staking.wallet import Wallet, drip
 from cuckoo.services.staking.yields import YEAR_S, Yields
 from cuckoo.storage.ledger import COMPOUNDED, REWARDS
 from cuckoo.storage.store import open_store
+from tests.support.endpoints import Proxy
+from tests.support.processes import Process, until
 
-VOTES = 5_000 * CAI
+VOTES = 50_000 * CAI
 
 
 class Killed(BaseException):
@@ -30,23 +37,60 @@ class Mortal(Wallet):
     """A wallet whose process dies before or after one of its steps."""
 
     dies = ("", "")
+    node_owner = None
+    key = b""
 
-    async def _step(self, name, act, *args):
+    async def _step(self, name, act):
         if self.dies == ("before", name):
             raise Killed
-        answer = await act(*args)
+        answer = await act()
         if self.dies == ("after", name):
             raise Killed
         return answer
 
-    async def claim_of(self, *args):
-        return await self._step("claim", super().claim_of, *args)
+    async def claim_of(self, *args, **once):
+        return await self._step("claim", partial(super().claim_of, *args, **once))
 
-    async def deposit(self, *args):
-        return await self._step("deposit", super().deposit, *args)
+    async def deposit(self, *args, **once):
+        return await self._step("deposit", partial(super().deposit, *args, **once))
 
-    async def vote(self, *args):
-        return await self._step("vote", super().vote, *args)
+    async def vote(self, *args, **once):
+        return await self._step("vote", partial(super().vote, *args, **once))
+
+
+class MortalSender(Sender):
+    """A sender whose process dies when a transaction is on disk and has not left."""
+
+    dies_at = ""
+
+    async def _send_first(self, account, sent):
+        if self.dies_at and sent.doing.startswith(self.dies_at):
+            raise Killed
+        await super()._send_first(account, sent)
+
+
+class Deadly(Proxy):
+    """Kills a process at its n-th transaction, before or after that reaches the chain."""
+
+    def __init__(self, upstream, number, place):
+        super().__init__(upstream)
+        self.left = number
+        self.place = place
+        self.victim = None
+
+    async def struck(self):
+        return self.left <= 0
+
+    async def answer(self, request):
+        if request["method"] != "eth_sendRawTransaction" or self.left <= 0:
+            return await self.pass_on(request)
+        if self.left > 1:
+            self.left -= 1
+            return await self.pass_on(request)
+        answer = await self.pass_on(request) if self.place == "after" else None
+        await asyncio.to_thread(self.victim.kill)
+        self.left = 0
+        return answer or {"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32000, "message": "too late"}}
 
 
 async def voter_behind_a_miner(chain):
@@ -55,11 +99,13 @@ async def voter_behind_a_miner(chain):
     await owner.deposit(20_000 * CAI)
     new = NewNode(role=Role.MINER, introduction=Introduction(name="a miner"), amount=Wei(20_000 * CAI))
     node = await Registration(chain.client, owner.sender).register(new, Signer(secrets.token_bytes(32)))
-    sender = Sender(chain.client, secrets.token_bytes(32))
+    key = secrets.token_bytes(32)
+    sender = MortalSender(chain.client, key)
     await drip(chain.client, chain.payer, sender.address)
     wallet = Mortal(chain.client, sender.address, sender)
     await wallet.deposit(VOTES)
     await wallet.vote(node.node_id, VOTES)
+    wallet.node_owner, wallet.key = owner, key
     return wallet, node.node_id
 
 
@@ -95,6 +141,129 @@ async def test_compound__killed_at_any_step__goes_on_and_nothing_is_done_twice(c
         assert await store.ledger.cumulative(COMPOUNDED, node) == compounded
         assert not await store.compounds.all_open()
         assert await RewardBook(chain.client, wallet.address, store).advance() == 0
+
+
+@pytest.mark.parametrize("doing", ["claim", "approve", "deposit", "vote"])
+async def test_compound__killed_with_a_transaction_on_disk_only__it_goes_out_once(chain, tmp_path, doing):
+    wallet, node = await voter_behind_a_miner(chain)
+    await chain.pass_time(600)
+    portfolio = await wallet.portfolio()
+    async with open_store(tmp_path) as store:
+        wallet.sender.dies_at = doing
+        with pytest.raises(Killed):
+            await compounding(chain, wallet, store).look(portfolio)
+    wallet.sender.dies_at = ""
+    async with open_store(tmp_path) as store:
+        await compounding(chain, wallet, store).look(replace(portfolio, stakes=()))
+        after = await wallet.portfolio()
+        assert (after.wallet_wei, after.idle_wei) == (portfolio.wallet_wei, 0)
+        compounded = after.stakes[0].active_wei - VOTES
+        assert compounded > CAI
+        assert await store.ledger.cumulative(COMPOUNDED, node) == compounded
+        assert not await store.compounds.all_open()
+
+
+async def test_compound__owner_claimed_while_the_role_was_dead__those_coins_stay_in_the_wallet(chain, tmp_path):
+    wallet, node = await voter_behind_a_miner(chain)
+    await chain.pass_time(600)
+    portfolio = await wallet.portfolio()
+    async with open_store(tmp_path) as store:
+        wallet.dies = ("before", "claim")
+        with pytest.raises(Killed):
+            await compounding(chain, wallet, store).look(portfolio)
+    wallet.dies = ("", "")
+    assert await wallet.claim(node)
+    claimed = (await wallet.portfolio()).wallet_wei
+    assert claimed - portfolio.wallet_wei > CAI
+    async with open_store(tmp_path) as store:
+        await compounding(chain, wallet, store).look(replace(portfolio, stakes=()))
+        after = await wallet.portfolio()
+        assert after.stakes[0].active_wei == VOTES
+        assert after.wallet_wei >= claimed
+        assert await store.ledger.cumulative(COMPOUNDED, node) == 0
+        assert not await store.compounds.all_open()
+
+
+@pytest.mark.parametrize("step", ["deposit", "vote"])
+async def test_compound__node_lost_its_weight_meanwhile__waits_until_it_counts_again(chain, tmp_path, step):
+    wallet, node = await voter_behind_a_miner(chain)
+    await chain.pass_time(600)
+    portfolio = await wallet.portfolio()
+    async with open_store(tmp_path) as store:
+        wallet.dies = ("before", step)
+        with pytest.raises(Killed):
+            await compounding(chain, wallet, store).look(portfolio)
+        wallet.dies = ("", "")
+        await wallet.node_owner.unvote(node, Wei(1 * CAI))
+        with structlog.testing.capture_logs() as logs:
+            again = compounding(chain, wallet, store)
+            await again.look(replace(portfolio, stakes=()))
+            await again.look(replace(portfolio, stakes=()))
+        assert [entry["node"] for entry in logs if "carries no weight" in entry["event"]] == [node]
+        assert (await wallet.portfolio()).stakes[0].active_wei == VOTES
+        await wallet.node_owner.revote(node)
+        await compounding(chain, wallet, store).look(replace(portfolio, stakes=()))
+        after = await wallet.portfolio()
+        assert after.stakes[0].active_wei > VOTES + CAI
+        assert (after.wallet_wei, after.idle_wei) == (portfolio.wallet_wei, 0)
+
+
+@pytest.mark.parametrize("step", ["deposit", "vote"])
+async def test_compound__owner_took_the_coins_meanwhile__is_let_be(chain, tmp_path, step):
+    wallet, _ = await voter_behind_a_miner(chain)
+    await chain.pass_time(600)
+    portfolio = await wallet.portfolio()
+    async with open_store(tmp_path) as store:
+        wallet.dies = ("before", step)
+        with pytest.raises(Killed):
+            await compounding(chain, wallet, store).look(portfolio)
+        wallet.dies = ("", "")
+        if step == "deposit":
+            now = await wallet.portfolio()
+            await TokenContract(chain.client).transfer(wallet.sender, chain.payer.address, Wei(now.wallet_wei - 1))
+        else:
+            await wallet.withdraw()
+        before = await wallet.portfolio()
+        await compounding(chain, wallet, store).look(replace(portfolio, stakes=()))
+        after = await wallet.portfolio()
+        assert (after.wallet_wei, after.idle_wei) == (before.wallet_wei, 0)
+        assert after.stakes[0].active_wei == VOTES
+        assert not await store.compounds.all_open()
+
+
+@pytest.mark.parametrize(("number", "place"), [(1, "after"), (3, "before"), (4, "before")])
+async def test_staker__kill_9_around_a_transaction__the_next_process_votes_with_it_once(
+    chain, network, tmp_path, number, place
+):
+    wallet, node = await voter_behind_a_miner(chain)
+    await chain.pass_time(600)
+    rich = (await wallet.portfolio()).wallet_wei
+    write_network(network, tmp_path / "network.json")
+    async with Deadly(network.rpc_urls[0], number, place).running() as proxy:
+        words = ("staker", "--auto-compound", "--compound-at", "1", "--interval", "0.2", "--rpc", proxy.url)
+        place_of = ("--network", str(tmp_path / "network.json"), "--data-dir", str(tmp_path / "data"))
+        process = Process("staker", (*words, "--key", wallet.key.hex(), *place_of), tmp_path)
+        proxy.victim = process.start()
+        try:
+            await until(proxy.struck, what="the kill")
+            assert (await wallet.portfolio()).stakes[0].active_wei == VOTES
+            process.start()
+
+            async def voted():
+                return (await wallet.portfolio()).stakes[0].active_wei > VOTES
+
+            await until(voted, what="a vote")
+            process.stop()
+        finally:
+            if process.runs:
+                process.kill()
+    folder = tmp_path / "data" / network.name / f"staker-{wallet.address}"
+    async with open_store(folder) as store:
+        rows = await store.ledger.entries(COMPOUNDED, node)
+        assert not await store.compounds.all_open()
+    after = await wallet.portfolio()
+    assert sum(row.amount_wei for row in rows) == after.stakes[0].active_wei - VOTES
+    assert (after.wallet_wei, after.idle_wei) == (rich, 0)
 
 
 async def test_compound__too_little_or_no_weight__left_alone(chain, tmp_path):

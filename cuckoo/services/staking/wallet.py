@@ -81,8 +81,13 @@ class Wallet:
 
     # Idle stake.
 
-    async def deposit(self, amount: Wei) -> Done:
-        """Move CAI from the wallet into idle stake; approves exactly that amount first when needed."""
+    async def deposit(self, amount: Wei, *, once: str = "") -> Done:
+        """Move CAI from the wallet into idle stake; approves exactly that amount first when needed.
+
+        Args:
+            amount: how much.
+            once: a name of this very act; a process that died may have done it already: see ``Sender.send``.
+        """
         balance = await self._token.balance(self.address)
         if balance < amount:
             raise ConfigError(
@@ -91,7 +96,7 @@ class Wallet:
             )
         if await self._token.allowance(self.address, self._staking.address) < amount:
             await self._token.approve(self.sender, self._staking.address, amount)
-        receipt = await self._staking.stake(self.sender, amount)
+        receipt = await self._staking.stake(self.sender, amount, once=once)
         return done(f"deposited {format_cai(amount)} CAI: it is idle stake now", receipt)
 
     async def withdraw(self, amount: Wei | None = None) -> Done:
@@ -107,12 +112,18 @@ class Wallet:
 
     # Votes.
 
-    async def vote(self, node_id: NodeId, amount: Wei) -> Done:
-        """Put idle stake behind a node: into its own tranche when it is the wallet's, else into its votes."""
+    async def vote(self, node_id: NodeId, amount: Wei, *, once: str = "") -> Done:
+        """Put idle stake behind a node: into its own tranche when it is the wallet's, else into its votes.
+
+        Args:
+            node_id: which.
+            amount: how much.
+            once: as for :meth:`deposit`.
+        """
         if amount < MIN_VOTE:
             raise ConfigError(f"vote with {format_cai(amount)} CAI: a vote is at least {format_cai(MIN_VOTE)} CAI")
         node = await self._staking.node(node_id)
-        tranche = self._tranche(node)
+        tranche = self.tranche(node)
         idle = await self._staking.idle_stake(self.address)
         if idle < amount:
             missing = format_cai(amount - idle, grouped=False)
@@ -121,7 +132,7 @@ class Wallet:
                 f"cuckoo stake deposit {missing}",
             )
         least = await self._shares_for(node_id, tranche, amount)
-        receipt = await self._staking.vote(self.sender, node_id, tranche, amount, least)
+        receipt = await self._staking.vote(self.sender, node_id, tranche, amount, least, once=once)
         return done(f"{format_cai(amount)} CAI stand behind node {node_id} now", receipt)
 
     async def _shares_for(self, node_id: NodeId, tranche: int, amount: Wei) -> int:
@@ -133,7 +144,7 @@ class Wallet:
     async def unvote(self, node_id: NodeId, amount: Wei | None = None) -> Done:
         """Start to take stake (None: all of it) out of a node."""
         node = await self._staking.node(node_id)
-        tranche = self._tranche(node)
+        tranche = self.tranche(node)
         position = await self._staking.position(node_id, tranche, self.address)
         if not position.active_shares:
             raise ConfigError(f"unvote node {node_id}: this wallet has no active stake behind it")
@@ -188,10 +199,11 @@ class Wallet:
                 )
         return answers
 
-    async def claim_of(self, node_id: NodeId, tranche: int) -> Done:
-        """Pay the rewards of one position into the wallet."""
-        receipt = await self._staking.claim(self.sender, node_id, tranche)
-        return done(f"claimed the rewards at node {node_id}", receipt)
+    async def claim_of(self, node_id: NodeId, tranche: int, *, once: str = "") -> Wei:
+        """Pay the rewards of one position into the wallet, and return how much that was; ``once``: as for deposits."""
+        receipt = await self._staking.claim(self.sender, node_id, tranche, once=once)
+        claimed = [event for event in self._events.decode(receipt["logs"]) if event.name == "Claimed"]
+        return Wei(sum(int(event.arguments["amount"]) for event in claimed))
 
     # Reads.
 
@@ -238,7 +250,8 @@ class Wallet:
             unbonding=tuple(unbonding),
         )
 
-    def _tranche(self, node: Node) -> int:
+    def tranche(self, node: Node) -> int:
+        """Return where this wallet's votes for a node go."""
         return OWN if node.owner == self.address else VOTES
 
 

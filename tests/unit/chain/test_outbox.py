@@ -1,6 +1,7 @@
 """The outbox on disk: which nonce is next, what stays, and what is forgotten."""
 
 import pytest
+from msgspec.structs import replace
 
 from cuckoo.chain.outbox import Account, Outbox, Sent
 
@@ -94,3 +95,11 @@ def test_replace__several_versions__the_last_one_counts(outbox):
     assert [sent.hash for sent in outbox.versions(ACCOUNT, 0)] == ["0b", "0"]
     assert [sent.hash for sent in outbox.waiting(ACCOUNT, 0)] == ["0b", "1"]
     assert outbox.count(ACCOUNT) == 2
+
+
+def test_under__several_acts__only_those_of_that_name_the_last_first(outbox):
+    for number, doing in enumerate(("claim (1)", "claim (2)", "claim (1)")):
+        outbox.allocate(ACCOUNT, 0, lambda nonce, doing=doing: replace(transaction(nonce), doing=doing))
+        assert len(outbox.waiting(ACCOUNT, 0)) == number + 1
+    assert [sent.nonce for sent in outbox.under(ACCOUNT, "claim (1)")] == [2, 0]
+    assert outbox.under(OTHER_CHAIN, "claim (1)") == []
