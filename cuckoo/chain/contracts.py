@@ -24,11 +24,15 @@ PAGE = 1_000
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """What one staker has in one tranche of one node. ``active_wei`` is what its shares are worth now."""
+    """What one staker has in one tranche of one node. ``active_wei`` is what its shares are worth now.
+
+    ``tranche_shares``: all active shares of the tranche, among which its rewards are shared.
+    """
 
     node_id: NodeId
     tranche: int
     active_shares: int
+    tranche_shares: int
     active_wei: Wei
     rewards_wei: Wei
 
@@ -193,6 +197,7 @@ class StakingContract(Contract):
             node_id=node_id,
             tranche=tranche,
             active_shares=shares,
+            tranche_shares=int(view[2]),
             active_wei=Wei(worth),
             rewards_wei=await self.claimable(node_id, tranche, staker, block),
         )

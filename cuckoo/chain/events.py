@@ -54,6 +54,15 @@ class StakingEvents:
         found += await self._search(("Staked",), [who], last_block, first_block)
         return sorted(found, key=lambda event: (event.block_number, event.log_index))
 
+    async def of_tranche(self, node_id: NodeId, tranche: int, last_block: int) -> list[Event]:
+        """Read all votes, unvotes, revotes and claims in a tranche, by whomever, in the order of the chain."""
+        names = ("Voted", "Unvoted", "Revoted", "Claimed")
+        return await self._search(names, [_word(node_id), _word(tranche)], last_block)
+
+    async def owners(self, node_id: NodeId, last_block: int) -> list[Event]:
+        """Read how a node came to its owners: its registration and every transfer, in the order of the chain."""
+        return await self._search(("Registered", "OwnerTransferred"), [_word(node_id)], last_block)
+
     async def unvotes(self, node_id: NodeId, tranche: int, last_block: int) -> list[Event]:
         """Read all that was ever taken out of a tranche of a node, by whomever, in the order of the chain."""
         return await self._search(("Unvoted",), [_word(node_id), _word(tranche)], last_block)

@@ -170,9 +170,14 @@ def status(place: Place, who: str, *, as_json: bool) -> None:
 
 
 def _share(stake: "Stake") -> Fraction:
-    """Return which part of the active stake of its tranche a position is."""
-    whole = stake.node.votes_active_wei if stake.tranche else stake.node.own_active_wei
-    return Fraction(stake.active_wei, whole) if whole else Fraction(0)
+    """Return which part of the active stake of its tranche a position is, exactly."""
+    return Fraction(stake.active_shares, stake.tranche_shares or 1)
+
+
+def _percents(part: Fraction, decimals: int) -> str:
+    """Write a part as a percentage, rounded: "31.0345"."""
+    digits = f"{round(part * 100 * 10**decimals):0{decimals + 1}d}"
+    return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def _portfolio_json(portfolio: "Portfolio", yields: "Sequence[Sequence[Yield]]") -> dict[str, Any]:
@@ -188,14 +193,17 @@ def _portfolio_json(portfolio: "Portfolio", yields: "Sequence[Sequence[Yield]]")
                 "role": item.node.role.name.lower(),
                 "tranche": TRANCHES[item.tranche],
                 "active": format_cai(item.active_wei, grouped=False),
-                "share": f"{float(_share(item)):.9f}",
+                "share": str(_share(item)),
+                "share_percent": _percents(_share(item), 4),
                 "rewards": format_cai(item.rewards_wei, grouped=False),
                 "yields": [
                     {
                         "days": days,
+                        "since": one.since,
                         "covered_s": one.span_s,
                         "rewards": format_cai(one.rewards_wei, grouped=False),
-                        "percent_a_year": None if one.percent is None else round(one.percent, 4),
+                        "average": format_cai(one.average_wei, grouped=False),
+                        "percent_a_year": None if one.yearly is None else _percents(one.yearly, 4),
                     }
                     for days, one in zip(YIELD_DAYS, of_item, strict=True)
                 ],
@@ -216,14 +224,16 @@ def _portfolio_json(portfolio: "Portfolio", yields: "Sequence[Sequence[Yield]]")
 
 
 def _percent(one: "Yield", days: int) -> str:
-    """Write a yield; with the time that it covers, where that is less than asked for."""
-    if one.percent is None:
+    """Write a yield; with the time that it covers, where that is not what was asked for."""
+    if one.yearly is None:
         return "-"
-    percent = f"{one.percent:,.1f} %"
-    if one.span_s >= days * 86_400 * 0.99:
+    percent = f"{_percents(one.yearly, 1)} %"
+    if abs(one.span_s - days * 86_400) <= days * 864:
         return percent
-    hours = one.span_s / 3_600
-    return f"{percent} (of {hours / 24:.1f} d)" if hours >= 48 else f"{percent} (of {hours:.1f} h)"
+    minutes = one.span_s / 60
+    if minutes < 120:
+        return f"{percent} (of {minutes:.0f} min)"
+    return f"{percent} (of {minutes / 60:.1f} h)" if minutes < 48 * 60 else f"{percent} (of {minutes / 1_440:.1f} d)"
 
 
 def _print_portfolio(portfolio: "Portfolio", yields: "Sequence[Sequence[Yield]]") -> None:
@@ -237,7 +247,7 @@ def _print_portfolio(portfolio: "Portfolio", yields: "Sequence[Sequence[Yield]]"
                 item.node.role.name.lower(),
                 TRANCHES[item.tranche],
                 format_cai(item.active_wei),
-                f"{float(_share(item)):.1%}",
+                f"{_percents(_share(item), 1)} %",
                 format_cai(item.rewards_wei),
                 *(_percent(one, days) for days, one in zip(YIELD_DAYS, of_item, strict=True)),
                 "yes" if item.node.eligible else "no weight",
@@ -260,6 +270,7 @@ def _when(free_at: int, now: int) -> str:
     """Say when stake is free, by the chain's clock."""
     if free_at <= now:
         return "now: cuckoo stake release"
+    date = datetime.fromtimestamp(free_at, UTC)
     if free_at - now < 3_600:
-        return f"in {free_at - now} s"
-    return f"{datetime.fromtimestamp(free_at, UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{date:%Y-%m-%d %H:%M:%S} UTC, in {free_at - now} s"
+    return f"{date:%Y-%m-%d %H:%M} UTC"

@@ -28,11 +28,12 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stake(msgspec.Struct, frozen=True, kw_only=True):
-    """A staker's stake in one tranche of one node, now."""
+    """A staker's stake in one tranche of one node, now. ``tranche_shares``: all active shares there."""
 
     node: Node
     tranche: int
     active_shares: int
+    tranche_shares: int
     active_wei: Wei
     rewards_wei: Wei
 
@@ -194,16 +195,18 @@ class Wallet:
         for stake in (await self.portfolio()).stakes:
             if stake.rewards_wei and node_id in (None, stake.node.node_id):
                 receipt = await self._staking.claim(self.sender, stake.node.node_id, stake.tranche)
-                answers.append(
-                    done(f"claimed {format_cai(stake.rewards_wei)} CAI at node {stake.node.node_id}", receipt)
-                )
+                claimed = format_cai(self._claimed(receipt))
+                answers.append(done(f"claimed {claimed} CAI at node {stake.node.node_id}", receipt))
         return answers
 
     async def claim_of(self, node_id: NodeId, tranche: int, *, once: str = "") -> Wei:
         """Pay the rewards of one position into the wallet, and return how much that was; ``once``: as for deposits."""
-        receipt = await self._staking.claim(self.sender, node_id, tranche, once=once)
-        claimed = [event for event in self._events.decode(receipt["logs"]) if event.name == "Claimed"]
-        return Wei(sum(int(event.arguments["amount"]) for event in claimed))
+        return self._claimed(await self._staking.claim(self.sender, node_id, tranche, once=once))
+
+    def _claimed(self, receipt: Mapping[str, Any]) -> Wei:
+        """Return what a claim has paid."""
+        events = self._events.decode(receipt["logs"])
+        return Wei(sum(int(event.arguments["amount"]) for event in events if event.name == "Claimed"))
 
     # Reads.
 
@@ -234,6 +237,7 @@ class Wallet:
                         node=node,
                         tranche=tranche,
                         active_shares=position.active_shares,
+                        tranche_shares=position.tranche_shares,
                         active_wei=position.active_wei,
                         rewards_wei=position.rewards_wei,
                     ),

@@ -1,19 +1,23 @@
 """What a staker's stake has earned lately, a year.
 
-``yield = rewards / average active stake * year / span``: rewards are what could be claimed at the end of the span, less
-what could be at its beginning, plus what was claimed meanwhile; the average is over time, at the present share price.
+``yield = rewards of the span / average active stake / span * 365 days``: rewards are what could be claimed at the end
+of the span, less what could be at its beginning, plus what was claimed meanwhile; the average is over time, at the
+present share price. The state of the chain at the beginning of the span says what could be claimed then. Where its node
+has forgotten that, the span begins at the nearest moment when it certainly was nothing: when the stake was put there,
+or after a claim.
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import msgspec
 
-from cuckoo.chain.contracts import StakingContract
+from cuckoo.chain.contracts import OWN, StakingContract
 from cuckoo.chain.events import Event, StakingEvents
 from cuckoo.chain.rpc import Block, ChainClient
 from cuckoo.chain.seedblocks import last_block_before
 from cuckoo.domain.amounts import Wei
-from cuckoo.domain.errors import CuckooError
+from cuckoo.domain.errors import TransientError
 from cuckoo.domain.identifiers import Address
 from cuckoo.services.staking.wallet import Stake
 
@@ -26,14 +30,22 @@ class Yield(msgspec.Struct, frozen=True, kw_only=True):
     """What a position has earned over a span.
 
     Attributes:
-        span_s: seconds that are really covered: since it began, or as far as the chain's node remembers.
-        rewards_wei: what it earned in them.
-        percent: that a year, of the average stake; None where there was none, or no time.
+        since: when the span that is covered began, unix seconds: not always as long ago as was asked for.
+        span_s: its length.
+        rewards_wei: what was earned in it; an owner's commission is part of that.
+        average_wei: active stake, averaged over it.
     """
 
+    since: int
     span_s: int
     rewards_wei: Wei
-    percent: float | None
+    average_wei: Wei
+
+    @property
+    def yearly(self) -> Fraction | None:
+        """Rewards of a year by stake; None where there was no stake, or no time."""
+        stake_time = self.average_wei * self.span_s
+        return Fraction(self.rewards_wei * YEAR_S, stake_time) if stake_time else None
 
 
 class Yields:
@@ -45,6 +57,7 @@ class Yields:
         self._staker = staker
         self._staking = StakingContract(client)
         self._events = StakingEvents(client)
+        self._times: dict[int, int] = {}
 
     async def read(self, stakes: Sequence[Stake], at: Block, spans_s: Sequence[int] = SPANS_S) -> list[list[Yield]]:
         """Read the yields of positions over spans that end at a block.
@@ -57,50 +70,70 @@ class Yields:
         Raises:
             TransientError: the chain does not answer.
         """
-        starts = [await last_block_before(self._client, at.timestamp - span_s, at) for span_s in spans_s]
-        events = await self._events.of_staker(self._staker, at.number)
-        times = {event.block_number: 0 for event in events}
-        for number in times:
-            times[number] = (await self._client.block(number)).timestamp
-        return [[await self._yield(stake, start, at, events, times) for start in starts] for stake in stakes]
+        starts = [(await last_block_before(self._client, at.timestamp - span_s, at)).number for span_s in spans_s]
+        mine = await self._events.of_staker(self._staker, at.number)
+        found = []
+        for stake in stakes:
+            begin, events = await self._history(stake, mine, at)
+            found.append([await self._yield(stake, max(start, begin), begin, events, at) for start in starts])
+        return found
 
-    async def _yield(
-        self, stake: Stake, start: Block, at: Block, events: Sequence[Event], times: dict[int, int]
-    ) -> Yield:
+    async def _history(self, stake: Stake, mine: Sequence[Event], at: Block) -> tuple[int, list[Event]]:
+        """Return the block in which a position began, with nothing to claim, and what happened to it afterwards."""
         node_id, tranche = stake.node.node_id, stake.tranche
-        own = [one for one in events if (one.node_id, one.arguments.get("tranche")) == (node_id, tranche)]
-        first = next((times[one.block_number] for one in own if one.name == "Voted"), None)
-        begins = max(start.timestamp, first) if first is not None else start.timestamp
+        if tranche == OWN:
+            begins = await self._events.owners(node_id, at.number)
+            events = await self._events.of_tranche(node_id, tranche, at.number)
+        else:
+            events = [one for one in mine if (one.node_id, one.arguments.get("tranche")) == (node_id, tranche)]
+            begins = [one for one in events if one.name == "Voted"][:1]
+        begin = begins[-1].block_number if begins else self._client.network.deploy_block
+        return begin, [one for one in events if one.block_number > begin]
+
+    async def _yield(self, stake: Stake, start: int, begin: int, events: Sequence[Event], at: Block) -> Yield:
+        """Read what a position has earned since a block, or since the nearest one of which enough is known."""
         before = 0
-        if first is None or first < start.timestamp:
+        if start > begin:
             try:
-                before = await self._staking.claimable(node_id, tranche, self._staker, start.number)
-            except CuckooError:  # the node of the chain has forgotten that block: count since the last claim
-                claims = [times[one.block_number] for one in own if one.name == "Claimed"]
-                begins = max([begins, *claims[-1:]])
-        claimed = sum(
-            int(one.arguments["amount"]) for one in own if one.name == "Claimed" and times[one.block_number] > begins
+                before = await self._staking.claimable(stake.node.node_id, stake.tranche, self._staker, start)
+            except TransientError:  # the node of the chain has forgotten that block
+                start = await self._nearest(start, begin, events)
+        since = await self._time(start)
+        later = [one for one in events if one.block_number > start]
+        claimed = sum(int(one.arguments["amount"]) for one in later if one.name == "Claimed")
+        tokens, shares = await self._staking.share_price(stake.node.node_id, stake.tranche, at.number)
+        share_time = await self._share_time(stake.active_shares, later, since, at.timestamp)
+        span_s = at.timestamp - since
+        return Yield(
+            since=since,
+            span_s=span_s,
+            rewards_wei=Wei(max(0, stake.rewards_wei + claimed - before)),
+            average_wei=Wei(share_time * tokens // (shares * span_s) if shares and span_s else 0),
         )
-        rewards_wei = Wei(max(0, stake.rewards_wei + claimed - before))
-        span_s = at.timestamp - begins
-        average = _average_shares(stake.active_shares, own, times, begins, at.timestamp)
-        percent = None
-        if average and span_s > 0 and stake.active_shares:
-            stake_wei = average * stake.active_wei / stake.active_shares
-            percent = 100.0 * rewards_wei / stake_wei * YEAR_S / span_s
-        return Yield(span_s=span_s, rewards_wei=rewards_wei, percent=percent)
 
+    async def _nearest(self, start: int, begin: int, events: Sequence[Event]) -> int:
+        """Return the block nearest to ``start`` in time at whose end there was nothing to claim."""
+        nothing = [begin, *(one.block_number for one in events if one.name == "Claimed")]
+        around = {
+            max(one for one in nothing if one <= start),
+            min((one for one in nothing if one > start), default=begin),
+        }
+        wanted = await self._time(start)
+        distances = {abs(await self._time(one) - wanted): one for one in around}
+        return distances[min(distances)]
 
-def _average_shares(now: int, own: Sequence[Event], times: dict[int, int], begins: int, ends: int) -> float:
-    """Return the average of the active shares over a time, going back from what they are at its end."""
-    total, shares, upper = 0.0, now, ends
-    for event in reversed(own):
-        at = times[event.block_number]
-        if at <= begins:
-            break
-        if event.name in ("Voted", "Revoted", "Unvoted"):
-            total += shares * (upper - at)
-            upper = at
-            shares += event.arguments["shares"] * (1 if event.name == "Unvoted" else -1)
-    total += shares * (upper - begins)
-    return total / (ends - begins) if ends > begins else 0.0
+    async def _share_time(self, shares: int, later: Sequence[Event], since: int, until: int) -> int:
+        """Sum up active shares times seconds, going back from what they are at the end."""
+        total, upper = 0, until
+        for event in reversed(later):
+            if event.name in ("Voted", "Revoted", "Unvoted"):
+                at = await self._time(event.block_number)
+                total += shares * (upper - at)
+                upper = at
+                shares += event.arguments["shares"] * (1 if event.name == "Unvoted" else -1)
+        return total + shares * (upper - since)
+
+    async def _time(self, block: int) -> int:
+        if block not in self._times:
+            self._times[block] = (await self._client.block(block)).timestamp
+        return self._times[block]
