@@ -14,6 +14,7 @@ import click
 from cuckoo.cli.chain import open_client
 from cuckoo.cli.options import Place, chain_options, examples, json_option, place_options
 from cuckoo.cli.output import note, print_json, print_table
+from cuckoo.cli.wallet import find_address
 from cuckoo.domain.amounts import format_cai
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import NodeId, Role
@@ -39,7 +40,7 @@ def _whose(command: Command) -> Command:
 
 @click.group()
 def ledger() -> None:
-    """Every balance change of a coordinator or miner, and whether all of them agree with the chain.
+    """Every balance change of a coordinator, miner or staker, and whether the chain agrees with the first two.
 
     Works while the role runs, and after it was killed. Needs no key.
     """
@@ -49,10 +50,11 @@ def ledger() -> None:
     epilog=examples(
         "cuckoo ledger show",
         "cuckoo ledger show --role miner --since 2026-01-01 --csv 2026.csv",
-        "cuckoo ledger show --json",
+        "cuckoo ledger show --staker alice --json",
     )
 )
 @_whose
+@click.option("--staker", default="", metavar="WHO", help="The ledger of a staker instead: name of a key, or address.")
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
@@ -67,6 +69,7 @@ def show(
     place: Place,
     role: str | None,
     node: int | None,
+    staker: str,
     since: datetime | None,
     limit: int | None,
     csv_to: str | None,
@@ -77,7 +80,7 @@ def show(
     from cuckoo.storage.books import open_books
     from cuckoo.storage.ledger import Ledger
 
-    _, _, folder = find_books(place, role, node)
+    folder = _find_staker(place, staker) if staker else find_books(place, role, node)[2]
     most = limit if limit is not None else 0 if csv_to else 50
     start = since.replace(tzinfo=UTC).timestamp() if since else 0.0
 
@@ -239,6 +242,16 @@ def find_books(place: Place, role: str | None, node: int | None) -> tuple[Role, 
         raise ConfigError(f"{what}: there is none in {root}; the role makes it at its first start")
     names = ", ".join(folder.name for _, _, folder in found)
     raise ConfigError(f"{what}: there are several ({names}): name one with --role and --node")
+
+
+def _find_staker(place: Place, who: str) -> Path:
+    """Find the data folder of the staker role of a wallet; raises ConfigError when there is none."""
+    from cuckoo.storage.writer import DATABASE_NAME
+
+    folder = place.data_dir / place.read_network().name / f"staker-{find_address(place, who)}"
+    if not (folder / DATABASE_NAME).exists():
+        raise ConfigError(f"read the ledger of staker {who}: there is no {folder}; cuckoo staker makes it")
+    return folder
 
 
 def write_csv(target: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -1,17 +1,21 @@
 """Rewards put back to work: exactly what was claimed, once, wherever the process dies."""
 
 import asyncio
+import json
 import secrets
 from functools import partial
 
 import pytest
 import structlog
+from click.testing import CliRunner
 from msgspec.structs import replace
 
 from cuckoo.chain.contracts import TokenContract
 from cuckoo.chain.deployment import write_network
+from cuckoo.chain.events import StakingEvents
 from cuckoo.chain.transactions import Sender
-from cuckoo.domain.amounts import CAI, Wei
+from cuckoo.cli.main import cli
+from cuckoo.domain.amounts import CAI, Wei, parse_cai
 from cuckoo.domain.identifiers import Role
 from cuckoo.domain.node import Introduction
 from cuckoo.protocol.signing import Signer
@@ -20,7 +24,9 @@ from cuckoo.services.staking.compounding import Compounding
 from cuckoo.services.staking.registration import NewNode, Registration
 from cuckoo.services.staking.rewards import RewardBook
 from cuckoo.services.staking.wallet import Wallet, drip
+from cuckoo.services.staking.watch import StakeWatch
 from cuckoo.storage.ledger import COMPOUNDED, REWARDS
+from cuckoo.storage.records import Cursor
 from cuckoo.storage.store import open_store
 from tests.support.endpoints import Proxy
 from tests.support.processes import Process, until
@@ -90,6 +96,11 @@ class Deadly(Proxy):
         await asyncio.to_thread(self.victim.kill)
         self.left = 0
         return answer or {"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32000, "message": "too late"}}
+
+
+async def command(*words):
+    """Run a command, and return what it prints."""
+    return (await asyncio.to_thread(CliRunner().invoke, cli, words, catch_exceptions=False)).stdout
 
 
 async def voter_behind_a_miner(chain):
@@ -256,13 +267,62 @@ async def test_staker__kill_9_around_a_transaction__the_next_process_votes_with_
         finally:
             if process.runs:
                 process.kill()
-    folder = tmp_path / "data" / network.name / f"staker-{wallet.address}"
-    async with open_store(folder) as store:
-        rows = await store.ledger.entries(COMPOUNDED, node)
+    async with open_store(tmp_path / "data" / network.name / f"staker-{wallet.address}") as store:
         assert not await store.compounds.all_open()
     after = await wallet.portfolio()
-    assert sum(row.amount_wei for row in rows) == after.stakes[0].active_wei - VOTES
+    shown = json.loads(await command("ledger", "show", "--staker", wallet.address, "--json", *place_of))
+    voted = [parse_cai(row["cai"]) for row in shown if (row["account"], row["with"]) == (COMPOUNDED, node)]
+    assert sum(voted) == after.stakes[0].active_wei - VOTES
     assert (after.wallet_wei, after.idle_wei) == (rich, 0)
+
+
+async def test_watch__folder_of_another_run_of_the_chain__books_and_compounds_nothing(chain, tmp_path):
+    wallet, _ = await voter_behind_a_miner(chain)
+    await chain.pass_time(600)
+    before = await wallet.portfolio()
+    async with open_store(tmp_path) as store:
+        await store.writer.execute(store.ledger.book([], Cursor(genesis="another", block=10**9)))
+        rewards = RewardBook(chain.client, wallet.address, store)
+        watch = StakeWatch(wallet, rewards, compounding(chain, wallet, store), SystemClock(), interval_s=1)
+        with structlog.testing.capture_logs() as logs:
+            await watch.look()
+        assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == [
+            "nothing is booked or compounded: move this staker's folder away"
+        ]
+        assert not await store.compounds.all_open()
+    assert (await wallet.portfolio()).stakes[0].active_wei == before.stakes[0].active_wei
+
+
+async def test_claim__all__pays_votes_and_own_stake_with_its_commission_to_the_wei(chain, network, tmp_path):
+    wallet, node = await voter_behind_a_miner(chain)
+    own = NewNode(role=Role.MINER, introduction=Introduction(name="its own"), amount=Wei(20_000 * CAI))
+    await wallet.deposit(Wei(20_000 * CAI))
+    mine = (await Registration(chain.client, wallet.sender).register(own, Signer(secrets.token_bytes(32)))).node_id
+    other = await chain.person()
+    await other.deposit(VOTES)
+    await other.vote(mine, VOTES)
+    await chain.pass_time(600)
+    before = await wallet.portfolio()
+    write_network(network, tmp_path / "network.json")
+    place = ("--network", str(tmp_path / "network.json"), "--data-dir", str(tmp_path))
+    answer = json.loads(await command("stake", "claim", "--all", "--json", "--key", wallet.key.hex(), *place))
+    after = await wallet.portfolio()
+    details = [one["detail"] for one in answer["transactions"]]
+    assert [words.split()[-1] for words in details] == [str(node), str(mine)]
+    paid = [parse_cai(words.split()[1]) for words in details]
+    assert sum(paid) == after.wallet_wei - before.wallet_wei
+    last = max(one["block"] for one in answer["transactions"])
+    events = await StakingEvents(chain.client).of_staker(wallet.address, last, before.block)
+    assert [event.arguments["amount"] for event in events if event.name == "Claimed"] == paid
+    # Of 7 parts of the own node's rewards its owner has 2, and a tenth of the other 5.
+    voters = await chain.staking.claimable(mine, 1, other.address, last)
+    assert paid[1] == pytest.approx(voters / 0.9 / 5 * 7 - voters, rel=0.01)
+
+
+async def test_claim__neither_a_node_nor_all__says_what_to_name(tmp_path):
+    refused = await asyncio.to_thread(CliRunner().invoke, cli, ["stake", "claim", "--data-dir", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "claim rewards: name one node, or --all" in refused.output
 
 
 async def test_compound__too_little_or_no_weight__left_alone(chain, tmp_path):

@@ -2,6 +2,7 @@
 
 from cuckoo.chain.events import StakingEvents
 from cuckoo.chain.rpc import ChainClient
+from cuckoo.domain.errors import Conflict
 from cuckoo.domain.identifiers import Address, NodeId
 from cuckoo.storage.ledger import REWARDS
 from cuckoo.storage.records import Cursor, NewEntry
@@ -28,9 +29,11 @@ class RewardBook:
         cursor = await self._store.ledger.cursor()
         final = await self._client.block("finalized")
         first = self._client.network.deploy_block if cursor is None else cursor.block + 1
+        genesis = await self._client.genesis()
+        if cursor is not None and cursor.genesis != genesis:
+            raise Conflict("book rewards: this ledger is of another run of the chain")
         if final.number < first:
             return 0
-        genesis = (await self._client.block(0)).hash.hex()
         rows = []
         for event in await self._events.of_staker(self._staker, final.number, first):
             if event.name == "Claimed" and event.arguments["amount"]:

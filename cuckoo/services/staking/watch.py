@@ -70,12 +70,13 @@ class StakeWatch:
                         log.info("released", detail=answer.detail, transaction=answer.transaction)
                 except ConfigError as error:
                     log.warning("release not possible", reason=str(error))
-            if self._compounding is not None:
-                await self._compounding.look(portfolio)
             try:
                 await self._rewards.advance()
             except Conflict as error:
-                log.warning("rewards are not booked: move the folder of this ledger away", reason=str(error))
+                log.warning("nothing is booked or compounded: move this staker's folder away", reason=str(error))
+                return
+            if self._compounding is not None:
+                await self._compounding.look(portfolio)
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Report what happened to nodes this staker stands behind; a listener of the follower."""
