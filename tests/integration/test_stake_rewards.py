@@ -16,6 +16,7 @@ from cuckoo.chain.events import StakingEvents
 from cuckoo.chain.transactions import Sender
 from cuckoo.cli.main import cli
 from cuckoo.domain.amounts import CAI, Wei, parse_cai
+from cuckoo.domain.errors import ChainUnreachable
 from cuckoo.domain.identifiers import Role
 from cuckoo.domain.node import Introduction
 from cuckoo.protocol.signing import Signer
@@ -323,6 +324,41 @@ async def test_claim__neither_a_node_nor_all__says_what_to_name(tmp_path):
     refused = await asyncio.to_thread(CliRunner().invoke, cli, ["stake", "claim", "--data-dir", str(tmp_path)])
     assert refused.exit_code == 2
     assert "claim rewards: name one node, or --all" in refused.output
+
+
+async def test_watch__chain_goes_down_between_claim_and_vote__goes_on_when_it_is_back(chain, tmp_path, monkeypatch):
+    wallet, node = await voter_behind_a_miner(chain)
+    await chain.pass_time(600)
+    before = await wallet.portfolio()
+    asked, run, deposit = [], chain.client.run, wallet.deposit
+
+    async def unreachable(call, *, doing="ask the chain"):
+        asked.append(doing)
+        if len(asked) < 12:
+            raise ChainUnreachable("no answer")
+        return await run(call, doing=doing)
+
+    async def goes_down(*args, **once):
+        if not asked:
+            monkeypatch.setattr(chain.client, "run", unreachable)
+        return await deposit(*args, **once)
+
+    monkeypatch.setattr(wallet, "deposit", goes_down)
+    async with open_store(tmp_path) as store:
+        rewards = RewardBook(chain.client, wallet.address, store)
+        watch = StakeWatch(wallet, rewards, compounding(chain, wallet, store), SystemClock(), interval_s=0.01)
+        watching = asyncio.create_task(watch.run())
+
+        async def voted():
+            return await store.ledger.cumulative(COMPOUNDED, node) or watching.done()
+
+        await until(voted, what="a vote")
+        watching.cancel()
+        compounded = await store.ledger.cumulative(COMPOUNDED, node)
+    assert len(asked) > 12
+    after = await wallet.portfolio()
+    assert after.stakes[0].active_wei - VOTES == compounded > 0
+    assert (after.wallet_wei, after.idle_wei) == (before.wallet_wei, 0)
 
 
 async def test_compound__too_little_or_no_weight__left_alone(chain, tmp_path):
