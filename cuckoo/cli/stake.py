@@ -230,9 +230,10 @@ def _percent(one: "Yield", days: int) -> str:
     percent = f"{_percents(one.yearly, 1)} %"
     if abs(one.span_s - days * 86_400) <= days * 864:
         return percent
-    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-    length, unit = next((length, unit) for length, unit in units if one.span_s >= 2 * length or length == 1)
-    return f"{percent} (of {one.span_s / length:.0f} {unit})"
+    minutes = one.span_s / 60
+    if minutes < 120:
+        return f"{percent} (of {minutes:.0f} min)"
+    return f"{percent} (of {minutes / 60:.1f} h)" if minutes < 48 * 60 else f"{percent} (of {minutes / 1_440:.1f} d)"
 
 
 def _print_portfolio(portfolio: "Portfolio", yields: "Sequence[Sequence[Yield]]") -> None:
