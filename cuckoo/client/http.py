@@ -20,17 +20,22 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cuckoo.domain.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     ConfigError,
     Conflict,
     CoordinatorUnreachable,
     InvalidField,
+    NotEligible,
     NotFound,
     NotSignedIn,
+    OfferExpired,
+    OfferUsed,
     Overloaded,
     PeerFault,
     SignatureInvalid,
     Unavailable,
     UnknownVersion,
+    WrongContentType,
 )
 from cuckoo.protocol.messages import ErrorBody, decode_json
 
@@ -45,7 +50,20 @@ _STREAM_BUFFER = 2**20
 _RETRY_DEFAULT_S = 2.0
 _PORTS = {"http": 80, "https": 443}
 _BY_CODE: dict[str, type[PeerFault]] = {
-    kind.code: kind for kind in (BodyTooLarge, Conflict, NotFound, NotSignedIn, SignatureInvalid, UnknownVersion)
+    kind.code: kind
+    for kind in (
+        BodyTooLarge,
+        BodyTooSlow,
+        Conflict,
+        NotEligible,
+        NotFound,
+        NotSignedIn,
+        OfferExpired,
+        OfferUsed,
+        SignatureInvalid,
+        UnknownVersion,
+        WrongContentType,
+    )
 }
 
 

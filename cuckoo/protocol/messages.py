@@ -6,19 +6,23 @@ pictures are MessagePack (``encode_binary`` / ``decode_binary``). Every request 
 
 import re
 import sys
-from collections.abc import Callable
-from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from contextlib import suppress
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import InvalidField, UnknownVersion
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
-from cuckoo.domain.task import TaskParameters, TaskStatus
+from cuckoo.domain.task import PICTURES_MAX, TaskParameters, TaskStatus
 from cuckoo.protocol.receipts import Assignment, Receipt, Voucher
+from cuckoo.protocol.wire import shape_of, without_notes
 
 PROTOCOL_VERSION = 1
+MODELS_PER_MINER = 64
+PREVIEW_MAX_BYTES = 262_144
+
+Buffer: TypeAlias = bytes | bytearray
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,7 +88,7 @@ class SignInProof(Message, frozen=True, kw_only=True):
     expiry: int
     signature: bytes
     slots: int
-    models: tuple[ModelOffer, ...]
+    models: Annotated[tuple[ModelOffer, ...], msgspec.Meta(max_length=MODELS_PER_MINER)]
     device: str = ""
     voucher: SignedVoucher | None = None
 
@@ -105,7 +109,7 @@ class Poll(Message, frozen=True, kw_only=True):
     """One slot is free. ``slot`` numbers running slots from 0; the last one is the prefetch slot."""
 
     slot: int
-    models: tuple[ModelDigest, ...]
+    models: Annotated[tuple[ModelDigest, ...], msgspec.Meta(max_length=MODELS_PER_MINER)]
 
 
 class SignedAssignment(Reply, frozen=True, kw_only=True):
@@ -143,7 +147,7 @@ class ResultUpload(Message, frozen=True, kw_only=True):
 
     receipt: Receipt
     signature: bytes
-    pictures: tuple[bytes, ...]
+    pictures: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=PICTURES_MAX)]
 
 
 class SubmitReply(Reply, frozen=True, kw_only=True):
@@ -277,78 +281,112 @@ def encode_json(message: Any) -> bytes:
     return msgspec.json.encode(to_json_value(message))
 
 
-def decode_json(body: bytes, kind: type[T]) -> T:
+def decode_json(body: Buffer, kind: type[T]) -> T:
     """Read a struct from JSON.
 
     Raises:
         UnknownVersion: the message is of a version we do not speak.
         InvalidField: broken JSON, an unknown field, a wrong type; names where.
     """
-    _bound_recursion()
-    try:
-        raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidField("body", f"{len(body)} bytes", f"must be JSON: {error}") from None
-    return convert(raw, kind)
+    return _decode(body, kind, hexed=True)
 
 
 def convert(raw: Any, kind: type[T]) -> T:
     """Read a struct from plain JSON values; raises as ``decode_json``."""
-    _check_version(raw, kind)
     try:
-        return msgspec.convert(_hex_to_bytes(raw, kind), kind, strict=True)
+        return msgspec.convert(_each_text(raw, kind, hexed=True), kind, strict=True)
     except msgspec.ValidationError as error:
         raise _as_invalid_field(error) from None
 
 
-def _check_version(raw: Any, kind: type[Any]) -> None:
-    if isinstance(kind, type) and issubclass(kind, Message) and isinstance(raw, dict):
-        version = raw.get("version", PROTOCOL_VERSION)
-        if version != PROTOCOL_VERSION:
-            raise UnknownVersion(
-                f"read {kind.__name__}: protocol version {version!r} is unknown here, "
-                f"this side speaks version {PROTOCOL_VERSION}: update the older side",
-            )
+_VERSION_SHOWN = 20
+
+
+class _Version(msgspec.Struct):
+    """What every message says about itself; the rest of it is skipped."""
+
+    version: msgspec.Raw = msgspec.Raw()
+
+
+def _decode(body: Buffer, kind: type[T], *, hexed: bool) -> T:
+    """Read a body by its shape, then the texts in it: see ``protocol.wire``."""
+    _bound_recursion()
+    form, name = (msgspec.json, "JSON") if hexed else (msgspec.msgpack, "MessagePack")
+    try:
+        message: T = _typed(form, body, kind, hexed=hexed)
+    except msgspec.ValidationError as error:
+        _check_version(form, body, kind)
+        raise _as_invalid_field(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidField("body", f"{len(body)} bytes", f"must be {name}: {error}") from None
+    if isinstance(message, Message) and message.version != PROTOCOL_VERSION:
+        _check_version(form, body, kind)
+    return message
+
+
+def _typed(form: Any, body: Buffer, kind: Any, *, hexed: bool) -> Any:
+    if not hexed:
+        with suppress(msgspec.ValidationError):
+            return form.decode(body, type=kind)
+    shape = form.decode(body, type=shape_of(kind, hexed=hexed))
+    raw = msgspec.to_builtins(shape, builtin_types=(bytes,))
+    return msgspec.convert(_each_text(raw, kind, hexed=hexed), kind, strict=True)
+
+
+def _check_version(form: Any, body: Buffer, kind: type[Any]) -> None:
+    """Raise UnknownVersion where a message, whatever else is wrong with it, says that it is of another version."""
+    if not issubclass(kind, Message):
+        return
+    try:
+        told = bytes(form.decode(body, type=_Version).version)
+    except msgspec.ValidationError:
+        return
+    if told and told != form.encode(PROTOCOL_VERSION):
+        shown = repr(form.decode(told)) if len(told) <= _VERSION_SHOWN else f"of {len(told)} bytes"
+        raise UnknownVersion(
+            f"read {kind.__name__}: protocol version {shown} is unknown here, "
+            f"this side speaks version {PROTOCOL_VERSION}: update the older side",
+        )
 
 
 def _as_invalid_field(error: msgspec.ValidationError) -> InvalidField:
     message, _, path = str(error).partition(" - at `")
-    field = path.rstrip("`").removeprefix("$.").removeprefix("$") or "body"
+    field = path.rstrip("`").removeprefix("$").removeprefix(".") or "body"
     return InvalidField(field, "this value", message[:1].lower() + message[1:])
 
 
-def _hex_to_bytes(raw: Any, kind: Any) -> Any:
-    """Turn hex back into bytes and decimal strings into integers where the struct wants them."""
-    return _each_text(raw, kind, _from_text)
-
-
-def _each_text(raw: Any, kind: Any, read: Callable[[str, Any], Any]) -> Any:
-    """Read the texts among plain values as what the struct has in their places."""
-    if get_origin(kind) in (UnionType, Union) and raw is not None:
-        return _each_text(raw, next(option for option in get_args(kind) if option is not NoneType), read)
+def _each_text(raw: Any, kind: Any, *, hexed: bool, path: str = "") -> Any:
+    """Read the texts among plain values as what the struct has in their places: hex as bytes, digits as integers."""
+    if raw is None:
+        return None
+    kind = without_notes(kind)
     if isinstance(raw, str):
-        return read(raw, kind)
+        return _from_text(raw, kind, path, hexed=hexed)
     if isinstance(raw, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-        return {key: _each_text(item, types[key], read) if key in types else item for key, item in raw.items()}
-    if isinstance(raw, list) and get_origin(kind) is tuple:
-        return [_each_text(item, get_args(kind)[0], read) for item in raw]
+        before = f"{path}." if path else ""
+        return {
+            key: _each_text(item, types[key], hexed=hexed, path=before + key) if key in types else item
+            for key, item in raw.items()
+        }
+    if isinstance(raw, list | tuple) and get_origin(kind) is tuple:
+        inner = get_args(kind)[0]
+        return [_each_text(item, inner, hexed=hexed, path=f"{path}[{at}]") for at, item in enumerate(raw)]
     return raw
 
 
-def _from_text(text: str, kind: Any) -> Any:
-    if kind is bytes:
+def _from_text(text: str, kind: Any, path: str, *, hexed: bool) -> Any:
+    if hexed and kind is bytes:
         try:
             return bytes.fromhex(text)
         except ValueError:
-            raise InvalidField("body", text, "bytes are written as hex digits") from None
-    return _integer_from_text(text, kind)
-
-
-def _integer_from_text(text: str, kind: Any) -> Any:
-    if getattr(kind, "__supertype__", kind) is int and text.isascii() and text.isdigit() and len(text) < 80:
+            raise InvalidField(path or "body", text, "must be bytes, written as hex digits") from None
+    if getattr(kind, "__supertype__", kind) is int and text.isascii() and text.isdigit() and len(text) < _DIGITS_MAX:
         return int(text)
     return text
+
+
+_DIGITS_MAX = 80
 
 
 def encode_binary(message: Any) -> bytes:
@@ -359,20 +397,9 @@ def encode_binary(message: Any) -> bytes:
         return msgspec.msgpack.encode(_large_as_text(msgspec.to_builtins(message, builtin_types=(bytes,))))
 
 
-def decode_binary(body: bytes, kind: type[T]) -> T:
+def decode_binary(body: Buffer, kind: type[T]) -> T:
     """Read a struct from MessagePack; raises as ``decode_json``."""
-    _bound_recursion()
-    try:
-        try:
-            return msgspec.msgpack.decode(body, type=kind)
-        except msgspec.ValidationError:
-            return msgspec.convert(
-                _each_text(msgspec.msgpack.decode(body), kind, _integer_from_text), kind, strict=True
-            )
-    except msgspec.ValidationError as error:
-        raise _as_invalid_field(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidField("body", f"{len(body)} bytes", f"must be MessagePack: {error}") from None
+    return _decode(body, kind, hexed=False)
 
 
 _MSGPACK_MAX = 2**64 - 1

@@ -28,8 +28,8 @@ MONEY = ENVIRONMENT | {
 KINDS = ("coordinator", "miner", "GPU child")
 DISK_FULL = "disk full"
 AT_WORK_S = 60.0
-STARTING = 0.1
-"""Part of the kills that do not wait until the town works again: they strike what is only starting."""
+STARTING = 0.33
+"""Part of the kills that do not wait until a task has ended since the last one: they strike what is only starting."""
 
 _FULL_AT_BYTES = 4_096
 _STOPS_WITHIN_S = 30.0
@@ -62,6 +62,7 @@ class Load:
     told: list[Told] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: int = 0
 
     async def run(self):
         """Ask until ``stopping`` is set, then see every task to its end."""
@@ -85,6 +86,7 @@ class Load:
             await asyncio.sleep(0.2)
             view = await self._insist(lambda: client.get(told.task_id), told)
         told.status = view.status.value
+        self.ended += 1
         if view.pictures:
             picture = await self._insist(lambda: client.picture(told.task_id, 0), told)
             told.picture = hashlib.sha256(picture).hexdigest()
@@ -135,24 +137,23 @@ class Chaos:
                 await self._pause()
             self.strikes[kind] += 1
             if self.kills % 10 == 0 and kind in KINDS:
-                self.say(f"{self.kills} kills, {sum(1 for told in self.load.told if told.status)} tasks ended")
+                self.say(f"{self.kills} kills, {self.load.ended} tasks ended")
         await self.mend()
         self.load.stopping.set()
 
     async def _pause(self):
         """Wait until the town works, mostly, and then a random time."""
+        ended = self.load.ended
+
+        async def works():
+            await self.mend()
+            return self.load.ended > ended
+
         await self.mend()
         if self.rng.random() >= STARTING:
             with suppress(AssertionError):
-                await until(self._at_work, AT_WORK_S, what="a task to run")
+                await until(works, AT_WORK_S, what="a task to end")
         await asyncio.sleep(min(self.rng.expovariate(1 / _MEAN_PAUSE_S), _LONGEST_PAUSE_S))
-
-    async def _at_work(self):
-        await self.mend()
-        with suppress(CuckooError):
-            async with AppClient(self.town.origin) as client:
-                return (await client.network()).running > 0
-        return False
 
     async def mend(self):
         """Start what ended by itself: nothing may, but a miner whose device died too often in a row."""
