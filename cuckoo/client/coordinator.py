@@ -69,8 +69,9 @@ class CoordinatorClient:
 
     async def poll(self, token: str, poll: Poll) -> SignedAssignment | None:
         """Offer a slot; None when the long poll ended without an assignment."""
+        headers = _bearer(token) | {"Content-Type": "application/json"}
         body = await self._http.call(
-            routes.POLL.method, routes.POLL.path, body=encode_json(poll), headers=_bearer(token), timeout_s=POLL_S
+            routes.POLL.method, routes.POLL.path, body=encode_json(poll), headers=headers, timeout_s=POLL_S
         )
         return None if body is None else decode_json(body, SignedAssignment)
 

@@ -20,19 +20,24 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cuckoo.domain.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     ConfigError,
     Conflict,
     CoordinatorUnreachable,
     InvalidField,
     KeyRefused,
     LimitReached,
+    NotEligible,
     NotFound,
     NotSignedIn,
+    OfferExpired,
+    OfferUsed,
     Overloaded,
     PeerFault,
     SignatureInvalid,
     Unavailable,
     UnknownVersion,
+    WrongContentType,
 )
 from cuckoo.protocol.messages import ErrorBody, decode_json
 
@@ -48,7 +53,20 @@ _RETRY_DEFAULT_S = 2.0
 _PORTS = {"http": 80, "https": 443}
 _BY_CODE: dict[str, type[PeerFault]] = {
     kind.code: kind
-    for kind in (BodyTooLarge, Conflict, KeyRefused, NotFound, NotSignedIn, SignatureInvalid, UnknownVersion)
+    for kind in (
+        BodyTooLarge,
+        BodyTooSlow,
+        Conflict,
+        KeyRefused,
+        NotEligible,
+        NotFound,
+        NotSignedIn,
+        OfferExpired,
+        OfferUsed,
+        SignatureInvalid,
+        UnknownVersion,
+        WrongContentType,
+    )
 }
 
 _BUSY: dict[str, type[Overloaded]] = {kind.code: kind for kind in (Overloaded, Unavailable)}

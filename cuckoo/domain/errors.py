@@ -13,11 +13,16 @@
         InvalidField         a field of a request is outside its limit
         UnknownVersion       a message of a protocol version that we do not speak
         SignatureInvalid     a signature that is not by whom it should be
+          OfferExpired       a sign-in that comes too late
+          OfferUsed          a sign-in that came before
+        NotEligible          a node whose stake carries no weight
         NotFound             no such task, picture, node or session
         Conflict             the request contradicts what is already stored
         NotSignedIn          no session, or an expired one
         KeyRefused           no API key, or one that is not valid
         BodyTooLarge         more bytes than a route takes
+        BodyTooSlow          a body that trickles in
+        WrongContentType     a body that says it is something else than the route takes
         Overloaded           a queue is full; carries the seconds after which to try again
           LimitReached       the caller's own limit, not that of the whole coordinator
           Unavailable        this process is starting or stopping: another one, or later
@@ -106,6 +111,25 @@ class SignatureInvalid(PeerFault):
     http_status = 403
 
 
+class OfferExpired(SignatureInvalid):
+    """A sign-in whose time is over: ask for a new offer."""
+
+    code = "offer_expired"
+
+
+class OfferUsed(SignatureInvalid):
+    """A sign-in that was used before: ask for a new offer."""
+
+    code = "offer_used"
+
+
+class NotEligible(PeerFault):
+    """A node that is registered, and whose stake carries no weight."""
+
+    code = "not_eligible"
+    http_status = 403
+
+
 class NotFound(PeerFault):
     """No such task, picture, node or session."""
 
@@ -165,6 +189,20 @@ class BodyTooLarge(PeerFault):
 
     code = "body_too_large"
     http_status = 413
+
+
+class BodyTooSlow(PeerFault):
+    """A request's body arrives more slowly than the limit."""
+
+    code = "body_too_slow"
+    http_status = 408
+
+
+class WrongContentType(PeerFault):
+    """A body whose Content-Type is not what the route takes."""
+
+    code = "wrong_content_type"
+    http_status = 415
 
 
 class FatalError(CuckooError):

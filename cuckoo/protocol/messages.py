@@ -6,20 +6,24 @@ pictures are MessagePack (``encode_binary`` / ``decode_binary``). Every request 
 
 import re
 import sys
-from collections.abc import Callable, Sequence
-from functools import cache, partial
-from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin
+from contextlib import suppress
+from functools import cache
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import InvalidField, UnknownVersion
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
-from cuckoo.domain.task import TaskParameters, TaskStatus
+from cuckoo.domain.task import PICTURES_MAX, TaskParameters, TaskStatus
 from cuckoo.protocol.receipts import Assignment, Receipt, Voucher
+from cuckoo.protocol.wire import read_texts, shape_of
 
 PROTOCOL_VERSION = 1
+MODELS_PER_MINER = 64
+PREVIEW_MAX_BYTES = 262_144
+
+Buffer: TypeAlias = bytes | bytearray
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,7 +89,7 @@ class SignInProof(Message, frozen=True, kw_only=True):
     expiry: int
     signature: bytes
     slots: int
-    models: tuple[ModelOffer, ...]
+    models: Annotated[tuple[ModelOffer, ...], msgspec.Meta(max_length=MODELS_PER_MINER)]
     device: str = ""
     voucher: SignedVoucher | None = None
 
@@ -106,7 +110,7 @@ class Poll(Message, frozen=True, kw_only=True):
     """One slot is free. ``slot`` numbers running slots from 0; the last one is the prefetch slot."""
 
     slot: int
-    models: tuple[ModelDigest, ...]
+    models: Annotated[tuple[ModelDigest, ...], msgspec.Meta(max_length=MODELS_PER_MINER)]
 
 
 class SignedAssignment(Reply, frozen=True, kw_only=True):
@@ -144,7 +148,7 @@ class ResultUpload(Message, frozen=True, kw_only=True):
 
     receipt: Receipt
     signature: bytes
-    pictures: tuple[bytes, ...]
+    pictures: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=PICTURES_MAX)]
 
 
 class SubmitReply(Reply, frozen=True, kw_only=True):
@@ -300,98 +304,78 @@ def encode_json(message: Any) -> bytes:
     return msgspec.json.encode(to_json_value(message))
 
 
-def decode_json(body: bytes, kind: type[T]) -> T:
+def decode_json(body: Buffer, kind: type[T]) -> T:
     """Read a struct from JSON.
 
     Raises:
         UnknownVersion: the message is of a version we do not speak.
         InvalidField: broken JSON, an unknown field, a wrong type; names where.
     """
-    _bound_recursion()
-    try:
-        raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidField("body", f"{len(body)} bytes", f"must be JSON: {error}") from None
-    return convert(raw, kind)
+    return _decode(body, kind, hexed=True)
 
 
 def convert(raw: Any, kind: type[T]) -> T:
     """Read a struct from plain JSON values; raises as ``decode_json``."""
-    _check_version(raw, kind)
     try:
-        read = _reader(cast("Any", kind), hex_bytes=True)
-        return msgspec.convert(raw if read is None else read(raw), kind, strict=True)
+        return msgspec.convert(read_texts(raw, kind, hexed=True), kind, strict=True)
     except msgspec.ValidationError as error:
         raise _as_invalid_field(error) from None
 
 
-def _check_version(raw: Any, kind: type[Any]) -> None:
-    if isinstance(kind, type) and issubclass(kind, Message) and isinstance(raw, dict):
-        version = raw.get("version", PROTOCOL_VERSION)
-        if version != PROTOCOL_VERSION:
-            raise UnknownVersion(
-                f"read {kind.__name__}: protocol version {version!r} is unknown here, "
-                f"this side speaks version {PROTOCOL_VERSION}: update the older side",
-            )
+_VERSION_SHOWN = 20
+
+
+class _Version(msgspec.Struct):
+    """What every message says about itself; the rest of it is skipped."""
+
+    version: msgspec.Raw = msgspec.Raw()
+
+
+def _decode(body: Buffer, kind: type[T], *, hexed: bool) -> T:
+    """Read a body by its shape, then the texts in it: see ``protocol.wire``."""
+    _bound_recursion()
+    form, name = (msgspec.json, "JSON") if hexed else (msgspec.msgpack, "MessagePack")
+    try:
+        message: T = _typed(form, body, kind, hexed=hexed)
+    except msgspec.ValidationError as error:
+        _check_version(form, body, kind)
+        raise _as_invalid_field(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidField("body", f"{len(body)} bytes", f"must be {name}: {error}") from None
+    if isinstance(message, Message) and message.version != PROTOCOL_VERSION:
+        _check_version(form, body, kind)
+    return message
+
+
+def _typed(form: Any, body: Buffer, kind: Any, *, hexed: bool) -> Any:
+    if not hexed:
+        with suppress(msgspec.ValidationError):
+            return form.decode(body, type=kind)
+    shape = form.decode(body, type=shape_of(kind, hexed=hexed))
+    raw = msgspec.to_builtins(shape, builtin_types=(bytes,))
+    return msgspec.convert(read_texts(raw, kind, hexed=hexed), kind, strict=True)
+
+
+def _check_version(form: Any, body: Buffer, kind: type[Any]) -> None:
+    """Raise UnknownVersion where a message, whatever else is wrong with it, says that it is of another version."""
+    if not issubclass(kind, Message):
+        return
+    try:
+        told = bytes(form.decode(body, type=_Version).version)
+    except msgspec.ValidationError:
+        return
+    if told and told != form.encode(PROTOCOL_VERSION):
+        shown = repr(form.decode(told)) if len(told) <= _VERSION_SHOWN else f"of {len(told)} bytes"
+        raise UnknownVersion(
+            f"read {kind.__name__}: protocol version {shown} is unknown here, "
+            f"this side speaks version {PROTOCOL_VERSION}: update the older side",
+        )
 
 
 def _as_invalid_field(error: msgspec.ValidationError) -> InvalidField:
     message, _, path = str(error).partition(" - at `")
-    field = path.rstrip("`").removeprefix("$.").removeprefix("$") or "body"
+    field = path.rstrip("`").removeprefix("$").removeprefix(".") or "body"
     return InvalidField(field, "this value", message[:1].lower() + message[1:])
-
-
-_Read = Callable[[Any], Any]
-
-
-@cache
-def _reader(kind: Any, *, hex_bytes: bool) -> _Read | None:
-    """Make what turns the texts among plain values into the integers, and hex into the bytes, that a type has there.
-
-    Returns None where a type has neither. Whatever does not fit is left for msgspec to refuse.
-    """
-    if get_origin(kind) in (UnionType, Union):
-        return _reader(next(option for option in get_args(kind) if option is not NoneType), hex_bytes=hex_bytes)
-    if get_origin(kind) is tuple:
-        item = _reader(get_args(kind)[0], hex_bytes=hex_bytes)
-        return None if item is None else lambda raw: [item(one) for one in raw] if isinstance(raw, list) else raw
-    if kind is bytes:
-        return _bytes_from_hex if hex_bytes else None
-    if getattr(kind, "__supertype__", kind) is int:
-        return _integer_from_text
-    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-        return None
-    fields = [
-        (field.encode_name, read)
-        for field in msgspec.structs.fields(kind)
-        if (read := _reader(field.type, hex_bytes=hex_bytes)) is not None
-    ]
-    return partial(_read_fields, fields) if fields else None
-
-
-def _read_fields(fields: Sequence[tuple[str, _Read]], raw: Any) -> Any:
-    if not isinstance(raw, dict):
-        return raw
-    values = dict(raw)
-    for name, read in fields:
-        if name in values:
-            values[name] = read(values[name])
-    return values
-
-
-def _bytes_from_hex(raw: Any) -> Any:
-    if not isinstance(raw, str):
-        return raw
-    try:
-        return bytes.fromhex(raw)
-    except ValueError:
-        raise InvalidField("body", raw, "bytes are written as hex digits") from None
-
-
-def _integer_from_text(raw: Any) -> Any:
-    if isinstance(raw, str) and raw.isascii() and raw.isdigit() and len(raw) < 80:
-        return int(raw)
-    return raw
 
 
 def encode_binary(message: Any) -> bytes:
@@ -402,19 +386,9 @@ def encode_binary(message: Any) -> bytes:
         return msgspec.msgpack.encode(_large_as_text(msgspec.to_builtins(message, builtin_types=(bytes,))))
 
 
-def decode_binary(body: bytes, kind: type[T]) -> T:
+def decode_binary(body: Buffer, kind: type[T]) -> T:
     """Read a struct from MessagePack; raises as ``decode_json``."""
-    _bound_recursion()
-    try:
-        try:
-            return msgspec.msgpack.decode(body, type=kind)
-        except msgspec.ValidationError:
-            read, raw = _reader(cast("Any", kind), hex_bytes=False), msgspec.msgpack.decode(body)
-            return msgspec.convert(raw if read is None else read(raw), kind, strict=True)
-    except msgspec.ValidationError as error:
-        raise _as_invalid_field(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidField("body", f"{len(body)} bytes", f"must be MessagePack: {error}") from None
+    return _decode(body, kind, hexed=False)
 
 
 _MSGPACK_MAX = 2**64 - 1

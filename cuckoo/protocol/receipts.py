@@ -1,12 +1,13 @@
 """Assignments, receipts and vouchers: the three things whose signatures bind somebody."""
 
 import hashlib
+from typing import Annotated
 
 import msgspec
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId, TaskId
-from cuckoo.domain.task import RuntimeProfile, TaskParameters
+from cuckoo.domain.task import PICTURES_MAX, RuntimeProfile, TaskParameters
 from cuckoo.protocol import eip712
 
 
@@ -67,7 +68,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     assignment_hash: bytes
-    picture_hashes: tuple[bytes, ...]
+    picture_hashes: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=PICTURES_MAX)]
     latents_root: bytes
     profile: RuntimeProfile
     finished_at: int

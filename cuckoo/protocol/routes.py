@@ -6,6 +6,9 @@ import msgspec
 
 from cuckoo.protocol import messages, views
 
+_SMALL, _LARGE, _WITH_PREVIEW = 8_192, 65_536, 2 * messages.PREVIEW_MAX_BYTES + 8_192
+"""Bytes. A prompt of 2,000 characters, each escaped, takes 24,000; a preview is written in hex."""
+
 
 class Caller(StrEnum):
     """Who may call a route."""
@@ -16,7 +19,12 @@ class Caller(StrEnum):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One route. ``request`` and ``reply`` are None where there is no body, or one that is no struct."""
+    """One route.
+
+    Attributes:
+        request, reply: None where there is no body, or one that is no struct.
+        body_max: bytes of the largest request that makes sense; 0 where only the server's own limit holds.
+    """
 
     name: str
     method: str
@@ -25,6 +33,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     request: type[msgspec.Struct] | None = None
     reply: type[msgspec.Struct] | None = None
     binary: bool = False
+    body_max: int = 0
 
 
 SIGN_IN = Route(
@@ -33,6 +42,7 @@ SIGN_IN = Route(
     path="/miner/v1/sign-in",
     caller=Caller.ANYONE,
     request=messages.SignInRequest,
+    body_max=_SMALL,
     reply=messages.SignInOffer,
 )
 OPEN_SESSION = Route(
@@ -41,6 +51,7 @@ OPEN_SESSION = Route(
     path="/miner/v1/sessions",
     caller=Caller.ANYONE,
     request=messages.SignInProof,
+    body_max=_LARGE,
     reply=messages.Session,
 )
 SIGN_OUT = Route(
@@ -56,6 +67,7 @@ POLL = Route(
     path="/miner/v1/poll",
     caller=Caller.MINER,
     request=messages.Poll,
+    body_max=_LARGE,
     reply=messages.SignedAssignment,
 )
 PROGRESS = Route(
@@ -64,6 +76,7 @@ PROGRESS = Route(
     path="/miner/v1/attempts/{task}/{attempt}/progress",
     caller=Caller.MINER,
     request=messages.Progress,
+    body_max=_WITH_PREVIEW,
     reply=messages.ProgressReply,
 )
 RESULT = Route(
@@ -81,6 +94,7 @@ FAILURE = Route(
     path="/miner/v1/attempts/{task}/{attempt}/failure",
     caller=Caller.MINER,
     request=messages.Failure,
+    body_max=_SMALL,
     reply=messages.Accepted,
 )
 MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, PROGRESS, RESULT, FAILURE)
@@ -91,6 +105,7 @@ SUBMIT_TASK = Route(
     path="/v1/tasks",
     caller=Caller.APP,
     request=messages.TaskRequest,
+    body_max=_LARGE,
     reply=messages.TaskView,
 )
 GET_TASK = Route(name="get_task", method="GET", path="/v1/tasks/{task}", caller=Caller.APP, reply=messages.TaskView)

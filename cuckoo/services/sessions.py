@@ -14,7 +14,15 @@ from typing import Protocol
 
 import msgspec
 
-from cuckoo.domain.errors import InvalidField, NotFound, NotSignedIn, SignatureInvalid
+from cuckoo.domain.errors import (
+    InvalidField,
+    NotEligible,
+    NotFound,
+    NotSignedIn,
+    OfferExpired,
+    OfferUsed,
+    SignatureInvalid,
+)
 from cuckoo.domain.identifiers import Address, NodeId, Role
 from cuckoo.domain.node import Node
 from cuckoo.protocol.eip712 import Hasher, hash_sign_in
@@ -106,7 +114,8 @@ class Sessions:
 
         Raises:
             InvalidField: a nonce or sequence number out of range, or an origin that is not ours.
-            NotFound: no such miner, or one whose stake carries no weight.
+            NotFound: no such miner.
+            NotEligible: one whose stake carries no weight.
         """
         self._check(request.origin, request.miner_node, request.miner_nonce)
         if not 0 <= request.last_sequence <= _SEQUENCE_MAX:
@@ -128,8 +137,9 @@ class Sessions:
         """Check the miner's half and open its session; an earlier session of the same miner ends.
 
         Raises:
-            InvalidField, NotFound: as in ``offer``.
-            SignatureInvalid: the offer is not ours, has run out or was used; or the miner's key did not sign.
+            InvalidField, NotFound, NotEligible: as in ``offer``.
+            OfferExpired, OfferUsed: the offer has run out, or was used.
+            SignatureInvalid: the offer is not ours; or the miner's key did not sign, or for another network.
         """
         node = self._check(proof.origin, proof.miner_node, proof.miner_nonce)
         now = self._clock.now()
@@ -138,9 +148,9 @@ class Sessions:
         if not hmac.compare_digest(nonce[_SAID_BYTES:], code):
             raise SignatureInvalid("open a session: this coordinator did not make that offer; ask for a new one")
         if now >= proof.expiry:
-            raise SignatureInvalid(f"open a session: the offer ran out at {proof.expiry}; ask for a new one")
+            raise OfferExpired(f"open a session: the offer ran out at {proof.expiry}; ask for a new one")
         if nonce in self._used:
-            raise SignatureInvalid("open a session: the offer was used before; ask for a new one")
+            raise OfferUsed("open a session: the offer was used before; ask for a new one")
         digest = self._digest(proof.origin, proof.miner_node, proof.miner_nonce, nonce, proof.expiry)
         check_signed_by(digest, proof.signature, node.operator, "the miner's sign-in")
         self._forget_expired(int(now))
@@ -188,7 +198,7 @@ class Sessions:
         if node is None or node.role is not Role.MINER:
             raise NotFound(f"sign in miner {miner}: no miner is registered under this number: cuckoo stake nodes")
         if not node.eligible:
-            raise NotFound(
+            raise NotEligible(
                 f"sign in miner {miner}: its stake carries no weight: it is jailed, or its own active stake is below "
                 "its minimum: cuckoo stake status"
             )

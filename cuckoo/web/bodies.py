@@ -1,35 +1,74 @@
 """Bodies in and out: bounded, typed, and refused with a reason."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from cuckoo.domain.errors import BodyTooLarge, UnknownVersion
-from cuckoo.protocol.messages import PROTOCOL_VERSION, Message, decode_binary, decode_json, encode_binary, encode_json
+from cuckoo.domain.errors import BodyTooLarge, BodyTooSlow, WrongContentType
+from cuckoo.protocol.messages import Buffer, decode_binary, decode_json, encode_binary, encode_json
 from cuckoo.protocol.routes import Route
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"
+BODY_GRACE_S = 15.0
+BODY_LEAST_BYTES_PER_S = 32_768
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
+def check_content_type(request: web.Request, route: Route) -> None:
+    """Refuse a body that says it is something else than the route takes.
+
+    A page in a browser can send other types to any address without being asked; JSON it can not.
+
+    Raises:
+        WrongContentType: names what it is and what it must be.
+    """
+    wanted = MSGPACK if route.binary else JSON
+    if request.content_type != wanted or "Content-Type" not in request.headers:
+        given = request.headers.get("Content-Type", "nothing")[:100]
+        raise WrongContentType(f"read the body: its Content-Type says {given!r}, it must be {wanted}")
+
+
+async def read_body(
+    request: web.Request,
+    limit: int,
+    *,
+    grace_s: float = BODY_GRACE_S,
+    least_bytes_per_s: float = BODY_LEAST_BYTES_PER_S,
+) -> Buffer:
     """Read a body of at most ``limit`` bytes; nothing is read of one that says it is larger.
+
+    Args:
+        request: whose.
+        limit: bytes.
+        grace_s: how long it may take besides what it earns by its bytes.
+        least_bytes_per_s: how fast the rest must come.
 
     Raises:
         BodyTooLarge: names the limit.
+        BodyTooSlow: it trickles in.
     """
     if request.content_length is not None and request.content_length > limit:
         raise BodyTooLarge(f"read the body: {request.content_length:,} bytes, at most {limit:,}")
     body = bytearray()
-    while chunk := await request.content.readany():
-        body += chunk
-        if len(body) > limit:
-            raise BodyTooLarge(f"read the body: more than {limit:,} bytes")
-    return bytes(body)
+    until = asyncio.get_running_loop().time() + grace_s
+    try:
+        async with asyncio.timeout_at(until) as timeout:
+            while chunk := await request.content.readany():
+                body += chunk
+                if len(body) > limit:
+                    raise BodyTooLarge(f"read the body: more than {limit:,} bytes")
+                timeout.reschedule(until + len(body) / least_bytes_per_s)
+    except TimeoutError:
+        raise BodyTooSlow(
+            f"read the body: {len(body):,} bytes came in {grace_s + len(body) / least_bytes_per_s:.0f} s, "
+            f"after {grace_s:g} s it must be {least_bytes_per_s:,.0f} bytes/s"
+        ) from None
+    return body
 
 
-def decode(route: Route, body: bytes) -> Any:
+def decode(route: Route, body: Buffer) -> Any:
     """Read the request of a route.
 
     Raises:
@@ -38,15 +77,7 @@ def decode(route: Route, body: bytes) -> Any:
     """
     if route.request is None:
         return None
-    if not route.binary:
-        return decode_json(body, route.request)
-    message = decode_binary(body, route.request)
-    if isinstance(message, Message) and message.version != PROTOCOL_VERSION:
-        raise UnknownVersion(
-            f"read {type(message).__name__}: protocol version {message.version} is unknown here, "
-            f"this side speaks version {PROTOCOL_VERSION}: update the older side"
-        )
-    return message
+    return decode_binary(body, route.request) if route.binary else decode_json(body, route.request)
 
 
 def reply(route: Route, message: msgspec.Struct | None, status: int = 200) -> web.Response:

@@ -1,5 +1,6 @@
 """Every refusal in one shape: a code for programs, a sentence for people, the field and its limit."""
 
+import asyncio
 import math
 
 import structlog
@@ -13,6 +14,12 @@ from cuckoo.web.bodies import json_response
 log = structlog.get_logger(__name__)
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+_DRAINED_BYTES = 65_536
+"""So much of a body that nobody reads is thrown away to keep the connection; more of it closes the connection."""
+
+_HEARD_S = 1.0
+"""How long the caller has to read why; its bytes wait in its own system meanwhile, and cost nothing here."""
+
 _INTERNAL = "something went wrong here that is not your fault; it is in the server's log"
 
 
@@ -42,7 +49,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except CuckooError as error:
-        return refusal(error)
+        return await _without_the_body(request, refusal(error))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -56,3 +63,17 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         log.exception("request crashed", method=request.method, path=request.path)
         return json_response(ErrorBody(code="internal", message=_INTERNAL), 500)
+
+
+async def _without_the_body(request: web.Request, response: web.Response) -> web.Response:
+    """Answer before the body is there. A long one is never read: the connection ends once the answer is out."""
+    coming = request.content_length if request.content_length is not None else _DRAINED_BYTES + 1
+    if not request.can_read_body or request.content.is_eof() or coming <= _DRAINED_BYTES or request.transport is None:
+        return response
+    response.force_close()
+    request.transport.pause_reading()
+    await response.prepare(request)
+    await response.write_eof()
+    await asyncio.sleep(_HEARD_S)
+    request.protocol.force_close()
+    return response

@@ -61,6 +61,7 @@ class MinerApi:
                 handlers[route.name],
                 body_limit=picture_body_limit if route.binary else body_limit,
                 admit=self._admit if route.caller is routes.Caller.MINER else None,
+                most_bytes=self._most_bytes if route is routes.RESULT else None,
             )
 
     def _admit(self, request: web.Request) -> None:
@@ -68,6 +69,9 @@ class MinerApi:
         if not given.startswith(_BEARER):
             raise NotSignedIn('call as a miner: send "Authorization: Bearer" with the token of /miner/v1/sessions')
         request[_SESSION] = self._sessions.of_token(given.removeprefix(_BEARER))
+
+    async def _most_bytes(self, request: web.Request) -> int:
+        return await self._miners.most_bytes(_node_of(request), task_in(request), attempt_in(request))
 
     async def sign_in(self, _: web.Request, body: SignInRequest) -> SignInOffer:
         """The coordinator's half."""

@@ -9,7 +9,7 @@ from aiohttp import web
 from cuckoo.domain.errors import InvalidField
 from cuckoo.domain.identifiers import TaskId, parse_task_id
 from cuckoo.protocol.routes import Route
-from cuckoo.web.bodies import decode, read_body, reply
+from cuckoo.web.bodies import check_content_type, decode, read_body, reply
 
 Answer = msgspec.Struct | web.StreamResponse | None
 Handle = Callable[[web.Request, Any], Awaitable[Answer]]
@@ -25,6 +25,7 @@ def mount(
     *,
     body_limit: int,
     admit: Callable[[web.Request], None] | None = None,
+    most_bytes: Callable[[web.Request], Awaitable[int]] | None = None,
 ) -> None:
     """Serve a route.
 
@@ -34,14 +35,19 @@ def mount(
         handle: what answers.
         body_limit: bytes of the largest body.
         admit: raises when the caller may not; asked before anything of the body is read.
+        most_bytes: tells how large a body may be that this request can sensibly have, and raises where it has no sense
+            at all; asked before anything of the body is read.
     """
+    limit = min(body_limit, route.body_max or body_limit)
 
     async def handler(request: web.Request) -> web.StreamResponse:
         if admit is not None:
             admit(request)
         body = None
         if route.request is not None:
-            body = decode(route, await read_body(request, body_limit))
+            check_content_type(request, route)
+            most = limit if most_bytes is None else min(limit, await most_bytes(request))
+            body = decode(route, await read_body(request, most))
         answer = await handle(request, body)
         return answer if isinstance(answer, web.StreamResponse) else reply(route, answer)
 

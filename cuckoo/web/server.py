@@ -1,5 +1,6 @@
 """The coordinator's HTTP server: one port for apps and miners."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,9 +13,13 @@ from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
+from cuckoo.web.doorkeeper import Doorkeeper, room_for
 from cuckoo.web.errors import errors
 from cuckoo.web.miner_api import MinerApi
 from cuckoo.web.public import PublicApi
+
+CONNECTIONS = 16_000
+"""Room for 10,000 parked miners, and for apps."""
 
 _BACKLOG = 4_096
 _KEEPALIVE_S = 75.0
@@ -53,18 +58,38 @@ def coordinator_app(
 
 
 @asynccontextmanager
-async def serving(app: web.Application, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve until left; a handler whose caller has gone is cancelled, so that its poll is parked no longer."""
+async def serving(
+    app: web.Application,
+    listener: socket.socket,
+    *,
+    connections: int = CONNECTIONS,
+    idle_s: float = _KEEPALIVE_S,
+) -> AsyncIterator[None]:
+    """Serve until left; a handler whose caller has gone is cancelled, so that its poll is parked no longer.
+
+    Args:
+        app: what to serve.
+        listener: where.
+        connections: how many at once.
+        idle_s: a connection that has sent no whole request head for so long is closed.
+    """
+    limit = room_for(connections)
     runner = web.AppRunner(
         app,
         handler_cancellation=True,
         access_log=None,
-        keepalive_timeout=_KEEPALIVE_S,
+        keepalive_timeout=idle_s,
         shutdown_timeout=_SHUTDOWN_S,
     )
     await runner.setup()
+    doors = None
     try:
-        await web.SockSite(runner, listener).start()
+        if runner.server is not None:
+            doors = await asyncio.get_running_loop().create_server(
+                Doorkeeper(runner.server, limit), sock=listener, backlog=_BACKLOG
+            )
         yield
     finally:
+        if doors is not None:
+            doors.close()
         await runner.cleanup()

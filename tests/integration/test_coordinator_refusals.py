@@ -7,10 +7,18 @@ import zlib
 import aiohttp
 import pytest
 
-from cuckoo.domain.errors import InvalidField, NotFound, NotSignedIn, SignatureInvalid
+from cuckoo.domain.errors import (
+    InvalidField,
+    NotEligible,
+    NotFound,
+    NotSignedIn,
+    OfferExpired,
+    OfferUsed,
+    SignatureInvalid,
+)
 from cuckoo.domain.identifiers import Role
 from cuckoo.domain.settings import CoordinatorSettings
-from cuckoo.protocol.messages import ModelOffer, Poll, TaskRequest, encode_json
+from cuckoo.protocol.messages import ModelOffer, Poll, TaskRequest
 from cuckoo.protocol.signing import Signer
 from tests.support.coordinating import MODEL, OFFER, ScriptedMiner, app, node, png, running
 
@@ -107,7 +115,7 @@ async def test_submit__queue_full__says_when_to_come_back(raw):
     ("method", "path", "body", "status", "code"),
     [
         ("POST", "/v1/tasks", b"{", 422, "invalid_field"),
-        ("POST", "/v1/tasks", b"[" * 100_000, 422, "invalid_field"),
+        ("POST", "/v1/tasks", b"[" * 60_000, 422, "invalid_field"),
         ("POST", "/v1/tasks", b"\xff", 422, "invalid_field"),
         ("POST", "/v1/tasks", b'{"prompt": "\\ud800"}', 422, "invalid_field"),
         ("POST", "/v1/tasks", b" " * 1_100_000, 413, "body_too_large"),
@@ -127,7 +135,7 @@ async def test_submit__queue_full__says_when_to_come_back(raw):
     ],
 )
 async def test_request__wrong__is_told_in_one_shape(raw, method, path, body, status, code):
-    async with raw.request(method, path, data=body) as response:
+    async with raw.request(method, path, data=body, headers={"Content-Type": "application/json"}) as response:
         told = await response.json()
     assert (response.status, told["code"]) == (status, code)
     assert told["message"]
@@ -143,8 +151,8 @@ async def test_result__oversize_or_nonsense__leaves_the_attempt_alone(coordinato
         view = await client.submit(TaskRequest(prompt="a red apple"))
         assignment = (await miner.poll()).assignment
         path = f"/miner/v1/attempts/{view.task_id}/1/result"
-        headers = {"Authorization": f"Bearer {miner.token}"}
-        for body, status in ((b"x" * 200_001, 413), (b"nonsense", 422), (b"\x93" * 100_000, 422)):
+        headers = {"Authorization": f"Bearer {miner.token}", "Content-Type": "application/msgpack"}
+        for body, status in ((b"x" * 200_001, 413), (b"nonsense", 422), (b"\x93" * 90_000, 422)):
             async with raw.post(path, data=body, headers=headers) as response:
                 assert response.status == status
         await miner.submit(assignment, miner.result(assignment))
@@ -174,7 +182,7 @@ async def test_progress__step_beyond_the_task_or_a_preview_that_is_none__is_refu
         with pytest.raises(InvalidField, match="preview"):
             await miner.progress(assignment, 1, preview=b"\x00" * 40)
         with pytest.raises(InvalidField, match="preview"):
-            await miner.progress(assignment, 1, preview=png()[0] + bytes(300_000))
+            await miner.progress(assignment, 1, preview=png()[0] + bytes(262_144))
         assert (await miner.progress(assignment, 1, preview=png()[0])).cancelled is False
 
 
@@ -191,7 +199,7 @@ async def test_sign_in__strangers_and_nodes_without_weight__are_refused(coordina
     with pytest.raises(SignatureInvalid, match="the miner's sign-in"):
         await stranger.sign_in(key=Signer(b"\x09" * 32))
     coordinator.registry.put(node(5, Role.MINER, stranger.key.address, 0))
-    with pytest.raises(NotFound, match="carries no weight"):
+    with pytest.raises(NotEligible, match="carries no weight"):
         await stranger.sign_in()
     del coordinator.registry.rows[5]
     with pytest.raises(NotFound, match="no miner is registered"):
@@ -212,12 +220,12 @@ async def test_sign_in__through_another_address__is_refused(coordinator):
 async def test_sign_in__offer_used_twice_or_changed_or_old__is_refused(coordinator, miner):
     from msgspec.structs import replace
 
-    with pytest.raises(SignatureInvalid, match="used before"):
+    with pytest.raises(OfferUsed, match="used before"):
         await miner.client.open_session(miner.proof)
     with pytest.raises(SignatureInvalid, match="did not make that offer"):
         await miner.client.open_session(replace(miner.proof, expiry=miner.proof.expiry + 60))
     coordinator.clock.ahead_s += 61
-    with pytest.raises(SignatureInvalid, match="ran out"):
+    with pytest.raises(OfferExpired, match="ran out"):
         await miner.client.open_session(miner.proof)
 
 
@@ -304,13 +312,6 @@ async def test_picture__asked_for_again__is_not_sent_again(coordinator, miner, r
         tag = response.headers["ETag"]
     async with raw.get(f"/v1/tasks/{view.task_id}/pictures/0.png", headers={"If-None-Match": tag}) as response:
         assert (response.status, await response.read()) == (304, b"")
-
-
-async def test_body__said_to_be_json_or_not__is_read_the_same(raw):
-    body = encode_json(TaskRequest(prompt="a red apple", seed=2**62))
-    async with raw.post("/v1/tasks", data=body, headers={"Content-Type": "text/plain"}) as response:
-        assert response.status == 201
-        assert (await response.json())["parameters"]["seed"] == str(2**62)
 
 
 async def test_poll__empty_models__waits_and_ends(coordinator, miner):

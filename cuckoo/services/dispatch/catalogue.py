@@ -11,7 +11,6 @@ from cuckoo.domain.pricing import Rates
 from cuckoo.protocol.messages import ModelOffer
 from cuckoo.protocol.views import ModelView
 
-MODELS_PER_MINER = 64
 _NAMES_SHOWN = 8
 
 _Size = tuple[int, int]

@@ -19,6 +19,7 @@ from cuckoo.domain.errors import (
 from cuckoo.domain.identifiers import Address, NodeId, TaskId
 from cuckoo.domain.node import Node
 from cuckoo.protocol.messages import (
+    MODELS_PER_MINER,
     Failure,
     ModelOffer,
     Poll,
@@ -51,10 +52,10 @@ from cuckoo.scheduler.events import (
     ResultVerified,
     WeightChanged,
 )
-from cuckoo.services.dispatch.catalogue import MODELS_PER_MINER, Catalogue
+from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Completion, Engine
-from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, sentence
-from cuckoo.services.dispatch.pictures import check_pictures, check_preview
+from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, sentence, task_of
+from cuckoo.services.dispatch.pictures import check_pictures, check_preview, most_bytes
 from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.storage.audits import AuditState
 from cuckoo.storage.proofs import SecondReceipt
@@ -69,6 +70,9 @@ _INLINE_PIXELS = 32_768
 
 _PROFILE_TEXT_MAX = 128
 """Bytes. Whoever accuses a miner pays for every byte of its receipt on chain; megabytes would put it out of reach."""
+
+_RECEIPT_BYTES = 16_384
+"""Of a result besides its pictures."""
 
 _REASON_MAX = 500
 _SHUTTING_DOWN = "shutting_down"
@@ -336,6 +340,23 @@ class MinerDesk:
             return SubmitReply(voucher=self._purse.voucher(node), audited=self._audits.waits(task_id, number))
         return await self._stored_reply(node, task_id, number, upload)
 
+    async def most_bytes(self, node: NodeId, task_id: TaskId, number: int) -> int:
+        """Return how many bytes the result of an attempt takes at most; nothing larger needs to be read.
+
+        Raises:
+            NotFound: no such attempt, or it is another miner's.
+        """
+        task = self._engine.tasks.get(task_id)
+        attempt = task.find(number) if task else None
+        if task is None or attempt is None:
+            await self._engine.settled()
+            task = task_of(await self._store.tasks.get(task_id))
+            attempt = task.find(number)
+        if attempt is None or attempt.node != node:
+            raise _not_given(node, task_id, number)
+        one = most_bytes(task.parameters.width_px, task.parameters.height_px)
+        return task.parameters.pictures * one + _RECEIPT_BYTES
+
     async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> bool:
         """Check all that costs little; returns whether a picture is blank."""
         receipt, parameters = upload.receipt, task.parameters
@@ -363,7 +384,7 @@ class MinerDesk:
         stored = await self._store.tasks.get(task_id)
         attempt = next((one for one in stored.attempts if one.attempt == number), None)
         if attempt is None or attempt.miner_node != node:
-            raise NotFound(f"take a result: attempt {number} of task {task_id} was not given to miner {node}")
+            raise _not_given(node, task_id, number)
         signed = (encode_binary(upload.receipt), upload.signature)
         if attempt.state is AttemptState.DONE and (attempt.receipt, attempt.receipt_signature) == signed:
             return await self._accepted(node, task_id, number)
@@ -416,6 +437,10 @@ class MinerDesk:
         self._engine.apply(
             AttemptFailed(now=self._clock.now(), task_id=task_id, attempt=number, node=node, kind=kind, reason=reason)
         )
+
+
+def _not_given(node: NodeId, task_id: TaskId, number: int) -> NotFound:
+    return NotFound(f"take a result: attempt {number} of task {task_id} was not given to miner {node}")
 
 
 def _numbered(hashes: tuple[bytes, ...]) -> list[tuple[str, bytes]]:

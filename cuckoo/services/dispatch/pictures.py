@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from cuckoo.domain.errors import InvalidField
+from cuckoo.protocol.messages import PREVIEW_MAX_BYTES
 from cuckoo.protocol.receipts import pixel_hash
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -20,7 +21,6 @@ _ALLOWED = frozenset((b"IHDR", b"IDAT", b"IEND", b"tEXt", b"pHYs"))
 _CRC_BYTES = 4
 _OVERHEAD_BYTES = 65_536
 _CHUNKS_MAX = 8_192
-PREVIEW_MAX_BYTES = 262_144
 PREVIEW_MAX_PX = 1_024
 
 
@@ -58,6 +58,11 @@ def check_pictures(
     return blank
 
 
+def most_bytes(width_px: int, height_px: int) -> int:
+    """Return how many bytes the PNG file of an RGB picture takes at most, as we accept it."""
+    return width_px * height_px * 3 + height_px + _OVERHEAD_BYTES
+
+
 def check_header(png: bytes, field: str, width_px: int, height_px: int) -> None:
     """Check that bytes are a whole PNG file of 8-bit RGB and this size, by its chunks only.
 
@@ -66,7 +71,7 @@ def check_header(png: bytes, field: str, width_px: int, height_px: int) -> None:
     """
     if not png.startswith(_SIGNATURE):
         raise InvalidField(field, png[:8], "must be a PNG file")
-    most = width_px * height_px * 3 + height_px + _OVERHEAD_BYTES
+    most = most_bytes(width_px, height_px)
     if len(png) > most:
         raise InvalidField(field, f"{len(png):,} bytes", f"at most {most:,}, what {width_px} x {height_px} pixels take")
     at, kind, chunks = len(_SIGNATURE), b"", 0
