@@ -13,7 +13,7 @@ from cuckoo.chain.events import Event, word
 from cuckoo.chain.rpc import ChainClient, on_chain
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import ChainUnreachable, InvalidField
-from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import RuntimeProfile
 from cuckoo.protocol.receipts import Assignment, Receipt
 
@@ -25,6 +25,7 @@ class Accusation(msgspec.Struct, frozen=True, kw_only=True):
     """What a dispute is about, as the chain has checked it; of the task's parameters it knows the hash only."""
 
     assignment_hash: bytes
+    task_id: TaskId
     parameters_hash: bytes
     receipt: Receipt
 
@@ -151,6 +152,7 @@ class DisputesLog:
         profile = _values(receipt[3])
         return Accusation(
             assignment_hash=bytes(found["assignmentHash"]),
+            task_id=TaskId(bytes(assignment[2]).hex()),
             parameters_hash=bytes(assignment[5]),
             receipt=Receipt(
                 assignment_hash=bytes(receipt[0]),

@@ -151,21 +151,32 @@ class DisputesContract(Contract):
             )
         )
 
-    async def claim_seats(self, sender: Sender, dispute_id: int, node: NodeId) -> TxReceipt:
+    async def claim_seats(self, sender: Sender, dispute_id: int, node: NodeId, *, once: str = "") -> TxReceipt:
         """Take the seats that the lottery gives; each that stays silent costs two fees."""
-        return await self._write(sender, f"claim seats in dispute {dispute_id}", "claimSeats", dispute_id, node)
+        doing = f"claim seats in dispute {dispute_id}"
+        return await self._write(sender, doing, "claimSeats", dispute_id, node, once=once)
 
-    async def commit(self, sender: Sender, dispute_id: int, node: NodeId, commitment: bytes) -> TxReceipt:
+    async def commit(
+        self, sender: Sender, dispute_id: int, node: NodeId, commitment: bytes, *, once: str = ""
+    ) -> TxReceipt:
         """Commit to a verdict, once; see :meth:`commitment`."""
         doing = f"commit a verdict in dispute {dispute_id}"
-        return await self._write(sender, doing, "commit", dispute_id, node, commitment)
+        return await self._write(sender, doing, "commit", dispute_id, node, commitment, once=once)
 
     async def reveal(
-        self, sender: Sender, dispute_id: int, node: NodeId, verdict: Verdict, digest: bytes, salt: bytes
+        self,
+        sender: Sender,
+        dispute_id: int,
+        node: NodeId,
+        *,
+        verdict: Verdict,
+        digest: bytes,
+        salt: bytes,
+        once: str = "",
     ) -> TxReceipt:
         """Open a commitment."""
-        doing = f"reveal a verdict in dispute {dispute_id}"
-        return await self._write(sender, doing, "reveal", dispute_id, node, int(verdict), digest, salt)
+        values = (dispute_id, node, int(verdict), digest, salt)
+        return await self._write(sender, f"reveal a verdict in dispute {dispute_id}", "reveal", *values, once=once)
 
     async def appeal(self, sender: Sender, dispute_id: int) -> TxReceipt:
         """Have a larger jury judge again; the sender has approved the bond, and is on the side that lost."""

@@ -108,6 +108,17 @@ class Accusations:
 
         return run
 
+    def lost(self, assignment_hash: bytes) -> Command[None]:
+        """Note that the chain does not have the dispute any more."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE accusations SET state = 'recorded', dispute = NULL WHERE assignment_hash = ?",
+                (assignment_hash,),
+            )
+
+        return run
+
     def close(self, assignment_hash: bytes, state: AccusationState, detail: str) -> Command[None]:
         """Note what came of it."""
 

@@ -31,6 +31,7 @@ from cuckoo.protocol.messages import (
     decode_binary,
     encode_binary,
 )
+from cuckoo.protocol.pictures import check_pictures, check_preview
 from cuckoo.protocol.receipts import Receipt
 from cuckoo.protocol.signing import check_signed_by
 from cuckoo.protocol.views import EventKind, TaskEvent
@@ -54,7 +55,6 @@ from cuckoo.scheduler.events import (
 from cuckoo.services.dispatch.catalogue import MODELS_PER_MINER, Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Completion, Engine
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, sentence
-from cuckoo.services.dispatch.pictures import check_pictures, check_preview
 from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.storage.audits import AuditState
 from cuckoo.storage.proofs import SecondReceipt
