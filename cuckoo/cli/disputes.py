@@ -97,7 +97,6 @@ def show(place: Place, dispute: int, *, as_json: bool) -> None:
 @place_options
 def appeal(place: Place, dispute: int, *, as_json: bool) -> None:
     """Have a jury twice as large judge again: once, and only the side that lost. Takes a bond from the wallet."""
-
     network = place.read_network()
     private_key = find_key(place, purpose="the side that lost", raw_allowed=network.is_devnet)
 

@@ -277,7 +277,9 @@ async def running(
             seeds = Seeds(COORDINATOR, NoChain(), store, period_s=10, clock=clock, start_period=dispatch.start_period)
             keys = AppKeys(book, open_access=open_access, clock=clock)
             await keys.refresh()
-            async with serving(coordinator_app(dispatch, sessions, seeds, keys, Evidence(store, DOMAIN), settings), listener):
+            async with serving(
+                coordinator_app(dispatch, sessions, seeds, keys, Evidence(store, DOMAIN), settings), listener
+            ):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
                 coordinator.purse, coordinator.auditing = purse, auditing
                 coordinator.keys = keys

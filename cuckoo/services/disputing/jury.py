@@ -109,6 +109,8 @@ class Jury:
 
     @staticmethod
     def _finished(key: _Key, work: asyncio.Task[None]) -> None:
+        if work.cancelled():
+            return
         try:
             work.result()
         except (TransientError, ConfigError) as error:
@@ -195,8 +197,10 @@ class Jury:
                 return
             log.warning("abstains: nothing is known in time", dispute=dispute.dispute_id)
             said = await self._say(dispute, seats, Verdict.ABSTAIN, NO_DIGEST)
-        if (work := self._working.get((said.dispute, said.round))) is not None:
+        if (work := self._working.pop((said.dispute, said.round), None)) is not None:
             work.cancel()
+            await asyncio.wait({work})
+            self._finished((said.dispute, said.round), work)
         await self._court.commit(said, self._node_id)
         log.info("verdict committed", dispute=said.dispute, seats=seats.seats)
 

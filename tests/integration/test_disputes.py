@@ -1,0 +1,211 @@
+"""Judged disputes on a real chain: who is convicted, who loses a bond, and what a process that is killed does after."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+
+from cuckoo.chain.transactions import Sender
+from cuckoo.domain.amounts import CAI
+from cuckoo.domain.dispute import Outcome, Phase, Verdict
+from cuckoo.services.disputing.court import Court
+from cuckoo.storage.accusations import AccusationState
+from tests.support.disputing import Nobody, Pool, courthouse, long_phases
+from tests.support.mining import PROFILE
+
+BOND = 210 * CAI
+MINER, COORDINATOR = 2, 1
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def network():
+    async with long_phases() as deployed:
+        yield deployed
+
+
+@pytest.fixture
+async def town(network, tmp_path):
+    async with courthouse(network, tmp_path) as stage:
+        yield stage
+
+
+async def juries_of(town):
+    return [(await town.jury(node))[0] for node in town.jurors]
+
+
+def own_stake(town, node):
+    return town.chain.staking.functions.nodeOf(node).call()[8][0]
+
+
+async def test_cheat__three_honest_jurors__is_convicted_and_everybody_settled(town):
+    accusing, store = await town.accusing()
+    juries = await juries_of(town)
+    payees = [town.chain.staking.functions.payeeOf(node).call() for node in town.jurors]
+    before = [town.chain.token.functions.balanceOf(payee).call() for payee in payees]
+    await town.cheated(store)
+    await accusing.look()
+    assert town.wallet(COORDINATOR) == 1_000 * CAI - BOND
+    await town.judged(accusing, juries)
+    dispute = await juries[0]._court.contract.dispute(1)
+    assert dispute.phase is Phase.APPEAL
+    town.until_next_phase(1)
+    await accusing.look()
+    (done,) = await store.accusations.disputed()
+    last = await juries[0]._court.contract.round(1, 0)
+    assert done.state is AccusationState.ENDED
+    assert last.guilty == last.claimed >= 15, "21 are expected"
+    assert f"convicted by {last.guilty} of {last.claimed} seats and lost 1,000 CAI" in done.detail
+    assert done.detail.endswith(f"{1_000 - 5 * last.guilty:,} CAI burned")
+    assert own_stake(town, MINER) == 19_000 * CAI
+    assert town.wallet(COORDINATOR) == 1_000 * CAI, "its bond is back"
+    await town.look(*juries)
+    after = [town.chain.token.functions.balanceOf(payee).call() for payee in payees]
+    fee = (await juries[0]._court.contract.dispute(1)).fee_wei
+    seats = [(await jury._store.verdicts.newest(1))[0].seats for jury in juries]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [count * fee for count in seats]
+    assert all(["earned" in (await jury._store.verdicts.newest(1))[0].outcome for jury in juries])
+
+
+async def test_honest_miner__accused__is_acquitted_and_the_accuser_loses_its_bond(town):
+    accusing, store = await town.accusing()
+    juries = await juries_of(town)
+    await town.accuse(store, *await town.result())
+    await accusing.look()
+    await town.judged(accusing, juries)
+    town.until_next_phase(1)
+    await accusing.look()
+    (done,) = await store.accusations.disputed()
+    assert "miner 2 was acquitted" in done.detail
+    assert "its accuser lost 210 CAI" in done.detail
+    assert town.wallet(COORDINATOR) == 1_000 * CAI - BOND
+    assert own_stake(town, MINER) == 20_000 * CAI
+
+
+async def test_juror__killed_between_commit_and_reveal__reveals_the_same(town):
+    accusing, store = await town.accusing()
+    node = town.jurors[0]
+    await town.cheated(store)
+    await accusing.look()
+    town.pass_time(1)
+    async with AsyncExitStack() as life:
+        jury, verdicts = await town.jury(node, life)
+        await town.look(jury)
+        town.until_next_phase(1)
+        await jury.look()
+        said = (await verdicts.verdicts.newest(1))[0]
+        assert (await jury._court.contract.seats(1, 0, node)).committed
+        await jury._stop()
+    town.until_next_phase(1)
+    town.link = Nobody(None)
+    again, verdicts = await town.jury(node)
+    await again.look()
+    seats = await again._court.contract.seats(1, 0, node)
+    assert seats.verdict is said.verdict is Verdict.GUILTY
+    assert town.pools[node].ran == 1, "it was not made once more"
+
+
+async def test_juror__killed_before_its_verdict_is_committed__makes_it_again_or_commits_what_is_on_disk(town):
+    accusing, store = await town.accusing()
+    node = town.jurors[0]
+    await town.cheated(store)
+    await accusing.look()
+    town.pass_time(1)
+    async with AsyncExitStack() as life:
+        jury, _ = await town.jury(node, life)
+        await jury.look()
+        await jury._stop()
+    async with AsyncExitStack() as life:
+        jury, verdicts = await town.jury(node, life)
+        await town.look(jury)
+        said = (await verdicts.verdicts.newest(1))[0]
+        await jury._stop()
+    town.until_next_phase(1)
+    again, verdicts = await town.jury(node)
+    await again.look()
+    assert (await verdicts.verdicts.newest(1))[0].salt == said.salt
+    assert (await again._court.contract.seats(1, 0, node)).committed
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def _kill(*_, **__):
+    raise Killed
+
+
+@pytest.mark.parametrize("moment", ["recorded", "approved", "in the outbox", "sent"])
+async def test_coordinator__killed__opens_exactly_one(town, monkeypatch, moment):
+    async with AsyncExitStack() as life:
+        accusing, store = await town.accusing(life)
+        await town.cheated(store)
+        with monkeypatch.context() as patch:
+            if moment == "recorded":
+                patch.setattr(Court, "_pledge", _kill)
+            elif moment == "approved":
+                patch.setattr(accusing._court.contract, "open", _kill)
+            elif moment == "in the outbox":
+                push = Sender._push
+
+                async def die(sender, sent):
+                    if "accuse" in sent.doing:
+                        raise Killed
+                    await push(sender, sent)
+
+                patch.setattr(Sender, "_push", die)
+            else:
+                patch.setattr(store.accusations, "opened", _kill)
+            with pytest.raises(Killed):
+                await accusing.look()
+    for _ in range(2):
+        async with AsyncExitStack() as life:
+            accusing, store = await town.accusing(life)
+            for _ in range(3):
+                await accusing.look()
+            (one,) = await store.accusations.unfinished()
+            assert (one.state, one.dispute) == (AccusationState.OPEN, 1)
+    assert town.chain.disputes.functions.disputeCount().call() == 1
+    assert town.wallet(COORDINATOR) == 1_000 * CAI - BOND
+
+
+async def test_other_profile__small_difference__is_not_guilty_and_unreadable_evidence_abstains(town):
+    accusing, store = await town.accusing()
+    town.pools[town.jurors[0]] = Pool(replace(PROFILE, threads=4))
+    town.pools[town.jurors[1]] = other = Pool()
+    other.loaded = dict
+    juries = await juries_of(town)
+    await town.accuse(store, *await town.result())
+    await accusing.look()
+    await town.judged(accusing, juries)
+    said = [(await jury._store.verdicts.newest(1))[0].verdict for jury in juries]
+    assert said == [Verdict.NOT_GUILTY, Verdict.ABSTAIN, Verdict.NOT_GUILTY]
+    assert other.ran == 0
+
+
+async def test_evidence__nobody_shows_it__jurors_abstain_in_time_and_bonds_go_back(town):
+    accusing, store = await town.accusing()
+    await town.cheated(store)
+    await accusing.look()
+    town.link = Nobody(None)
+    juries = await juries_of(town)
+    town.pass_time(1)
+    for jury in juries:
+        await jury.look()
+    town.until_next_phase(1)
+    for jury in juries:
+        await jury.look()
+    assert not any([await jury._store.verdicts.newest(1) for jury in juries]), "there is still time"
+    town.pass_time(800)
+    for _ in range(2):
+        for jury in juries:
+            await jury.look()
+        town.until_next_phase(1)
+    dispute = await juries[0]._court.contract.dispute(1)
+    assert dispute.phase is Phase.EXECUTE, "nobody can appeal from nothing"
+    await accusing.look()
+    assert (await juries[0]._court.contract.dispute(1)).outcome is Outcome.DRAWN
+    assert "all bonds went back" in (await store.accusations.disputed())[0].detail
+    assert town.wallet(COORDINATOR) == 1_000 * CAI
+    for jury in juries:
+        await jury._stop()
