@@ -7,6 +7,7 @@ from cuckoo.domain.errors import PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
 from cuckoo.protocol.messages import (
+    EvidenceUpload,
     Failure,
     Poll,
     Progress,
@@ -98,6 +99,11 @@ class CoordinatorClient:
         """Read one of its pictures, by its sha256."""
         path = routes.DISPUTE_PICTURE.path.format(dispute=dispute, sha256=digest.hex())
         return await self._send(routes.DISPUTE_PICTURE, None, path=path, limit=PICTURE_MAX_BYTES)
+
+    async def file_evidence(self, dispute: int, evidence: EvidenceUpload) -> None:
+        """Show jurors a task that they find no evidence of here."""
+        path = routes.FILE_EVIDENCE.path.format(dispute=dispute)
+        await self._send(routes.FILE_EVIDENCE, encode_binary(evidence), path=path)
 
     async def _send(
         self, route: Route, body: bytes | None, token: str = "", path: str = "", limit: int = ANSWER_MAX_BYTES

@@ -125,6 +125,15 @@ GET_DISPUTE = Route(
 DISPUTE_PICTURE = Route(
     name="dispute_picture", method="GET", path="/v1/disputes/{dispute}/pictures/{sha256}", caller=Caller.ANYONE
 )
+FILE_EVIDENCE = Route(
+    name="file_evidence",
+    method="POST",
+    path="/v1/disputes/{dispute}",
+    caller=Caller.ANYONE,
+    request=messages.EvidenceUpload,
+    reply=messages.Accepted,
+    binary=True,
+)
 HEALTHZ = Route(name="healthz", method="GET", path="/healthz", caller=Caller.ANYONE, reply=views.Health)
 READYZ = Route(name="readyz", method="GET", path="/readyz", caller=Caller.ANYONE, reply=views.Health)
 METRICS = Route(name="metrics", method="GET", path="/metrics", caller=Caller.ANYONE)
@@ -143,6 +152,7 @@ PUBLIC_ROUTES = (
     LIST_DISPUTES,
     GET_DISPUTE,
     DISPUTE_PICTURE,
+    FILE_EVIDENCE,
     HEALTHZ,
     READYZ,
     METRICS,

@@ -144,8 +144,9 @@ async def open_coordinator(
             reporting = Reporting(folder, network.name, status.read, clock=clock)
             keys = AppKeys(book, open_access=open_access(network, settings), clock=clock)
             await keys.refresh()
-            accusing = Accusing(node.node_id, store, Court(chain.client, sender), clock=clock)
-            evidence = Evidence(store, hasher.domain)
+            court = Court(chain.client, sender)
+            accusing = Accusing(node.node_id, store, court, clock=clock)
+            evidence = Evidence(store, hasher.domain, court, clock=clock)
             async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener):
                 log.info("coordinator serves", node=node.node_id, address=f"http://{settings.host}:{port}")
                 yield [

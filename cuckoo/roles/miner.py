@@ -146,7 +146,7 @@ async def open_miner(
         share = ShareWatch(
             node.node_id, mining.origins, draws, DrawsOnChain(chain.client), period_s=period_s, clock=chain.clock
         )
-        jury = open_jury(chain, node.node_id, store, Sender(chain.client, private_key), pool)
+        jury = open_jury(chain, node.node_id, store, Sender(chain.client, private_key), pool, settings)
         yield [
             Service("mining", mining.run, drain),
             Service("workers", pool.watch),
@@ -154,14 +154,14 @@ async def open_miner(
             Service("ledger", booking.run),
             Service("retention", retention.run),
             Service("share", share.run),
-            *([Service("jury", jury.run)] if settings.juror else []),
+            Service("jury", jury.run),
             Service("reporting", reporting.run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),
         ]
 
 
-def open_jury(chain: Chain, node_id: NodeId, store: Store, sender: Sender, pool: Pool) -> Jury:
+def open_jury(chain: Chain, node_id: NodeId, store: Store, sender: Sender, pool: Pool, settings: MinerSettings) -> Jury:
     """Name what judges others' results: evidence comes from the coordinators that this miner may call."""
 
     def origins(coordinator: NodeId) -> list[str]:
@@ -170,7 +170,7 @@ def open_jury(chain: Chain, node_id: NodeId, store: Store, sender: Sender, pool:
         return [known[node].origin for node in order[:EVIDENCE_ORIGINS]]
 
     opinions = Opinions(pool, origins=origins, connect=CoordinatorClient, clock=chain.clock)
-    return Jury(node_id, store, Court(chain.client, sender), opinions, clock=chain.clock)
+    return Jury(node_id, store, Court(chain.client, sender), opinions, clock=chain.clock, judges=settings.juror)
 
 
 def find_models(names: Sequence[str]) -> list[Model]:

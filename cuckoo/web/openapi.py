@@ -71,6 +71,7 @@ _SUMMARIES = {
     "list_disputes": "List the disputes whose evidence is here",
     "get_dispute": "Read what jurors judge: assignment, receipt, signatures, and which pictures",
     "dispute_picture": "Read a picture that jurors judge",
+    "file_evidence": "Show jurors a task whose evidence is not here: what the accused was given and made of it",
     "healthz": "Ask whether the process lives",
     "readyz": "Ask whether tasks are taken and drawn for",
     "metrics": "Read Prometheus metrics",

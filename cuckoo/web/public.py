@@ -7,7 +7,7 @@ from aiohttp import web
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.domain.task import PICTURES_MAX
 from cuckoo.protocol import routes
-from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView
+from cuckoo.protocol.messages import Accepted, EvidenceUpload, ReceiptView, TaskRequest, TaskView
 from cuckoo.protocol.views import DisputeList, DrawsView, EvidenceView, Health, MinerList, ModelList, NetworkView
 from cuckoo.runtime.metrics import CONTENT_TYPE
 from cuckoo.services.dispatch.overview import PAGE_MAX
@@ -55,7 +55,7 @@ class PublicApi:
         self._seeds = seeds
         self._openapi = openapi_document()
 
-    def mount(self, app: web.Application, *, body_limit: int) -> None:
+    def mount(self, app: web.Application, *, body_limit: int, picture_body_limit: int) -> None:
         """Put every public route onto an application."""
         handlers: dict[str, Handle] = {
             "submit_task": self.submit_task,
@@ -71,14 +71,17 @@ class PublicApi:
             "list_disputes": self.list_disputes,
             "get_dispute": self.get_dispute,
             "dispute_picture": self.dispute_picture,
+            "file_evidence": self.file_evidence,
             "healthz": self.healthz,
             "readyz": self.readyz,
             "metrics": self.metrics,
             "openapi": self.openapi,
         }
+        admits = {"file_evidence": self._admit_evidence}
         for route in routes.PUBLIC_ROUTES:
-            admit = self._admit if route.caller is routes.Caller.APP else None
-            mount(app, route, handlers[route.name], body_limit=body_limit, admit=admit)
+            admit = admits.get(route.name, self._admit if route.caller is routes.Caller.APP else None)
+            limit = picture_body_limit if route.binary else body_limit
+            mount(app, route, handlers[route.name], body_limit=limit, admit=admit)
 
     def _admit(self, request: web.Request) -> None:
         key = self._keys.admit(request.headers.get("Authorization"))
@@ -155,6 +158,14 @@ class PublicApi:
         """A PNG file that jurors judge."""
         png = await self._evidence.picture(_dispute_in(request), digest_in(request))
         return web.Response(body=png, content_type="image/png", headers={"X-Content-Type-Options": "nosniff"})
+
+    def _admit_evidence(self, request: web.Request) -> None:
+        self._evidence.check_wanted(_dispute_in(request))
+
+    async def file_evidence(self, request: web.Request, body: EvidenceUpload) -> Accepted:
+        """What the accused shows."""
+        await self._evidence.file(_dispute_in(request), body)
+        return Accepted()
 
     async def healthz(self, _request: web.Request, _: Any) -> Health:
         """This process lives."""

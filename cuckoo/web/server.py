@@ -51,7 +51,7 @@ def coordinator_app(
     """Put both APIs together."""
     app = web.Application(middlewares=[errors])
     public = PublicApi(dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit)
-    public.mount(app, body_limit=settings.body_limit_bytes)
+    public.mount(app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes)
     MinerApi(dispatch, sessions).mount(
         app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes
     )

@@ -104,6 +104,9 @@ class Link:
     async def evidence_picture(self, dispute, digest):
         return await self._evidence.picture(dispute, digest)
 
+    async def file_evidence(self, dispute, evidence):
+        await self._evidence.file(dispute, evidence)
+
     async def close(self):
         pass
 
@@ -233,8 +236,9 @@ class Courthouse:
     async def accusing(self, stack=None):
         """Start the coordinator's side; gives its store too."""
         store = await self.store(self.coordinator, stack)
-        self.link = Link(Evidence(store, self.chain.domain))
-        return Accusing(self.coordinator, store, await self.court(self.coordinator, stack), clock=SystemClock()), store
+        court = await self.court(self.coordinator, stack)
+        self.link = Link(Evidence(store, self.chain.domain, court, clock=SystemClock()))
+        return Accusing(self.coordinator, store, court, clock=SystemClock()), store
 
     async def jury(self, node, stack=None):
         """Start a juror; gives its store too."""

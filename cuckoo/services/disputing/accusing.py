@@ -105,7 +105,7 @@ class Accusing:
     async def _adopt(self, dispute: Dispute) -> None:
         """Keep the evidence of a dispute that somebody else opened about a task of ours."""
         try:
-            accused = await self._court.accusation(dispute)
+            accused = await self._court.accusation(dispute.dispute_id)
         except InvalidField as fault:
             log.warning("a dispute can not be read", dispute=dispute.dispute_id, reason=str(fault))
             return

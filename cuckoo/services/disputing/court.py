@@ -31,7 +31,13 @@ _LOOKS_PER_PHASE = 10
 
 
 class Docket:
-    """Reads disputes. A restart finds those that can still be open by walking back from the newest one."""
+    """Reads disputes. A restart finds those that can still be open by walking back from the newest one.
+
+    Attributes:
+        look_s: how often to look, in seconds.
+        report_window_s, commit_s: of the network.
+        running: the disputes that had not ended at the last look.
+    """
 
     def __init__(self, client: ChainClient) -> None:
         """Bind to a network."""
@@ -45,7 +51,7 @@ class Docket:
         self.commit_s = parameters.commit
         phases = (parameters.claim, parameters.commit, parameters.reveal)
         self.look_s = min(SLOWEST_LOOK_S, max(QUICKEST_LOOK_S, min(phases) / _LOOKS_PER_PHASE))
-        self._live: set[int] = set()
+        self.running: set[int] = set()
         self._seen: int | None = None
 
     async def now(self) -> int:
@@ -57,15 +63,15 @@ class Docket:
         count = await self.contract.count()
         if self._seen is None:
             self._seen = await self._oldest(count) - 1
-        self._live |= set(range(min(self._seen, count) + 1, count + 1))
+        self.running |= set(range(min(self._seen, count) + 1, count + 1))
         self._seen = count
         found = []
-        for number in sorted(self._live):
+        for number in sorted(self.running):
             dispute = None
             with suppress(Reverted):  # a reorganisation may have taken it away
                 dispute = await self.contract.dispute(number)
             if dispute is None or dispute.phase is Phase.ENDED:
-                self._live.discard(number)
+                self.running.discard(number)
             else:
                 found.append(dispute)
         return found
@@ -84,10 +90,10 @@ class Docket:
             return None
         return dispute if dispute.fault_id == fault_id else None
 
-    async def accusation(self, dispute: Dispute) -> Accusation:
+    async def accusation(self, dispute_id: int) -> Accusation:
         """Read what a dispute is about; raises ChainUnreachable, or InvalidField for what nobody can read."""
-        first = await self.contract.round(dispute.dispute_id, 0)
-        return await self.log.accusation(dispute.dispute_id, first.ticket)
+        first = await self.contract.round(dispute_id, 0)
+        return await self.log.accusation(dispute_id, first.ticket)
 
     async def result(self, dispute: Dispute) -> Result:
         """Read the rounds of a dispute and what came of it."""

@@ -1,4 +1,7 @@
-"""A miner as a juror: takes the seats that the lottery gives it, makes the task again, commits, reveals, is paid."""
+"""A miner as a juror: takes the seats that the lottery gives it, makes the task again, commits, reveals, is paid.
+
+And as the accused: it shows jurors the task.
+"""
 
 import asyncio
 import random
@@ -11,8 +14,9 @@ from cuckoo.chain.disputes import Dispute, Seats
 from cuckoo.chain.reverts import Reverted
 from cuckoo.domain.amounts import format_cai
 from cuckoo.domain.dispute import Outcome, Phase, Verdict
-from cuckoo.domain.errors import ConfigError, InvalidField, TransientError
+from cuckoo.domain.errors import ConfigError, InvalidField, NotFound, TransientError
 from cuckoo.domain.identifiers import NodeId
+from cuckoo.protocol.messages import EvidenceUpload, ResultUpload, SignedAssignment, decode_binary
 from cuckoo.runtime.clock import Clock
 from cuckoo.services.disputing.court import Court
 from cuckoo.services.disputing.opinion import NO_DIGEST, Opinions
@@ -46,6 +50,7 @@ class Jury:
         opinions: Opinions,
         *,
         clock: Clock,
+        judges: bool = True,
         draw: Callable[[], float] = random.random,
     ) -> None:
         """Take what it works with.
@@ -56,6 +61,7 @@ class Jury:
             court: the contract, through the operator's wallet.
             opinions: finds out about results.
             clock: time.
+            judges: whether it takes seats; else it only defends itself.
             draw: a random number in 0..1.
         """
         self._node_id = node_id
@@ -64,6 +70,8 @@ class Jury:
         self._opinions = opinions
         self._clock = clock
         self._draw = draw
+        self._judges = judges
+        self._defended: set[int] = set()
         self._passed_over: set[_Key] = set()
         self._working: dict[_Key, asyncio.Task[None]] = {}
         self._overdue: dict[int, float] = {}
@@ -98,7 +106,10 @@ class Jury:
                 self._finished(key, work)
         for dispute in await self._court.live():
             try:
-                await self._attend(dispute)
+                if dispute.miner == self._node_id:
+                    await self._defend(dispute)
+                elif self._judges:
+                    await self._attend(dispute)
             except (TransientError, ConfigError) as error:
                 log.warning("a dispute waits", dispute=dispute.dispute_id, reason=str(error))
         for said in await self._store.verdicts.unsettled():
@@ -106,6 +117,27 @@ class Jury:
                 await self._settle(said)
             except (TransientError, ConfigError) as error:
                 log.warning("seats are not settled yet", dispute=said.dispute, reason=str(error))
+
+    async def _defend(self, dispute: Dispute) -> None:
+        """Show jurors the task that this miner is accused for: without it they can not say that it is right."""
+        if dispute.dispute_id in self._defended:
+            return
+        accused = await self._court.accusation(dispute.dispute_id)
+        stored = await self._store.receipts.get(accused.assignment_hash)
+        if stored is None or not stored.assignment:
+            log.warning("this miner is accused, and has no receipt of that task", dispute=dispute.dispute_id)
+            self._defended.add(dispute.dispute_id)
+            return
+        try:
+            result = decode_binary(await self._store.receipts.result(stored), ResultUpload)
+        except NotFound as error:
+            log.warning("this miner is accused of an old result", dispute=dispute.dispute_id, reason=str(error))
+            self._defended.add(dispute.dispute_id)
+            return
+        evidence = EvidenceUpload(assignment=decode_binary(stored.assignment, SignedAssignment), result=result)
+        if shown := await self._opinions.show(dispute, accused, evidence):
+            log.warning("this miner is accused", dispute=dispute.dispute_id, task=stored.task_id, shown_at=shown)
+            self._defended.add(dispute.dispute_id)
 
     @staticmethod
     def _finished(key: _Key, work: asyncio.Task[None]) -> None:
@@ -166,7 +198,7 @@ class Jury:
             verdict, digest = earlier.verdict, earlier.digest
         else:
             try:
-                verdict, digest = await self._opinions.form(dispute, await self._court.accusation(dispute))
+                verdict, digest = await self._opinions.form(dispute, await self._court.accusation(dispute.dispute_id))
             except InvalidField as fault:
                 log.info("abstains: the evidence can not be read", dispute=dispute.dispute_id, reason=str(fault))
         await self._say(dispute, seats, verdict, digest)

@@ -17,6 +17,7 @@ from cuckoo.domain.tolerance import Likeness
 from cuckoo.inference.messages import Finished
 from cuckoo.inference.pool import Job, JobRefused, LoadedModel, OutOfMemory
 from cuckoo.protocol.likeness import Made, compare
+from cuckoo.protocol.messages import EvidenceUpload
 from cuckoo.protocol.pictures import check_pictures
 from cuckoo.protocol.views import EvidenceView
 from cuckoo.runtime.clock import Clock
@@ -54,6 +55,9 @@ class EvidenceLink(Protocol):
 
     async def evidence_picture(self, dispute: int, digest: bytes) -> bytes:
         """Read one of its pictures."""
+
+    async def file_evidence(self, dispute: int, evidence: EvidenceUpload) -> None:
+        """Show jurors a task."""
 
     async def close(self) -> None:
         """Close its connections."""
@@ -152,11 +156,24 @@ class Opinions:
         """Get the pictures that the miner has signed."""
         while True:
             for origin in self._origins(dispute.coordinator):
-                found = await self._asked(origin, lambda link: _pictures_at(link, dispute.dispute_id))
+                found = await self._asked(
+                    origin, lambda link: _pictures_at(link, dispute.dispute_id, parameters.pictures)
+                )
                 if found is not None and await asyncio.to_thread(_are_signed, found, accused, parameters):
                     return found
             log.info("no coordinator shows the pictures yet", dispute=dispute.dispute_id)
             await self._clock.sleep(AGAIN_S)
+
+    async def show(self, dispute: Dispute, accused: Accusation, evidence: EvidenceUpload) -> int:
+        """Show jurors a task of ours wherever they look and do not find it; returns how many coordinators have it."""
+        shown = 0
+        for origin in self._origins(dispute.coordinator):
+            view = await self._asked(origin, lambda link: link.evidence(dispute.dispute_id))
+            if (view is not None and _is_about(view, accused)) or await self._asked(
+                origin, lambda link: _filed(link, dispute.dispute_id, evidence)
+            ):
+                shown += 1
+        return shown
 
     async def _asked(self, origin: str, ask: Callable[[EvidenceLink], Awaitable[T]]) -> T | None:
         link = self._connect(origin)
@@ -171,9 +188,16 @@ class Opinions:
             await link.close()
 
 
-async def _pictures_at(link: EvidenceLink, dispute: int) -> tuple[bytes, ...]:
+async def _pictures_at(link: EvidenceLink, dispute: int, count: int) -> tuple[bytes, ...]:
     view = await link.evidence(dispute)
+    if len(view.pictures) != count:
+        raise InvalidField("pictures", f"{len(view.pictures)} pictures", f"must be {count}")
     return tuple([await link.evidence_picture(dispute, digest) for digest in view.pictures])
+
+
+async def _filed(link: EvidenceLink, dispute: int, evidence: EvidenceUpload) -> bool:
+    await link.file_evidence(dispute, evidence)
+    return True
 
 
 def _is_about(view: EvidenceView, accused: Accusation) -> bool:

@@ -17,6 +17,9 @@ CREATE TABLE accusations (
 CREATE INDEX accusations_by_dispute ON accusations (dispute) WHERE dispute IS NOT NULL;
 CREATE INDEX accusations_unfinished ON accusations (at) WHERE state IN ('recorded', 'open');
 
+-- The miner's side: the signed assignment of a receipt, so that who is accused can show its task to a jury.
+ALTER TABLE receipts ADD COLUMN assignment BLOB NOT NULL DEFAULT x'';
+
 -- The juror's side: what it says and the salt, before it commits to them. The fault tells chains apart.
 CREATE TABLE verdicts (
     fault_id BLOB NOT NULL CHECK (length(fault_id) = 32),
