@@ -134,6 +134,7 @@ async def open_miner(
             redeeming=redeeming,
             escrow=escrow,
             metrics=metrics,
+            verdicts=store.verdicts,
         )
         reporting = Reporting(folder, chain.network.name, status.read, clock=chain.clock)
         period_s = chain.network.parameters.draw_period

@@ -1,17 +1,23 @@
 """Judged disputes on a real chain: who is convicted, who loses a bond, and what a process that is killed does after."""
 
+import asyncio
+import json
 from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
+from click.testing import CliRunner
 from msgspec.structs import replace
 
+from cuckoo.chain.deployment import write_network
 from cuckoo.chain.transactions import Sender
+from cuckoo.cli.disputes import disputes
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.dispute import Outcome, Phase, Verdict
+from cuckoo.domain.errors import Conflict, InvalidField, NotFound
 from cuckoo.services.disputing.court import Court
 from cuckoo.storage.accusations import AccusationState
-from tests.support.disputing import Nobody, Pool, courthouse, long_phases
+from tests.support.disputing import Link, Nobody, Pool, courthouse, long_phases
 from tests.support.mining import PROFILE
 
 BOND = 210 * CAI
@@ -209,3 +215,77 @@ async def test_evidence__nobody_shows_it__jurors_abstain_in_time_and_bonds_go_ba
     assert town.wallet(COORDINATOR) == 1_000 * CAI
     for jury in juries:
         await jury._stop()
+
+
+async def test_accused__its_coordinator_shows_nothing__shows_its_task_elsewhere_and_is_acquitted(town):
+    accusing, store = await town.accusing()
+    task = await town.result()
+    await town.accuse(store, *task)
+    await accusing.look()
+    other = await town.other_coordinator()
+    town.link = Link(other)
+    accused, receipts = await town.jury(town.miner)
+    evidence = await town.kept(receipts, *task)
+    forged = replace(
+        evidence.assignment.assignment, parameters=replace(evidence.assignment.assignment.parameters, prompt="a pear")
+    )
+    with pytest.raises(InvalidField, match="must be"):
+        await other.file(1, replace(evidence, assignment=replace(evidence.assignment, assignment=forged)))
+    wrong = (await town.result(prompt="a pear"))[2]
+    with pytest.raises(InvalidField, match="pixels"):
+        await other.file(1, replace(evidence, result=replace(evidence.result, pictures=tuple(wrong))))
+    await accused.look()
+    with pytest.raises(Conflict):
+        other.check_wanted(1)
+    with pytest.raises(NotFound):
+        other.check_wanted(2)
+    juries = await juries_of(town)
+    town.pools[town.jurors[0]].profile = replace(PROFILE, threads=4)
+    await town.judged(accusing, juries)
+    assert {(await jury._store.verdicts.newest(1))[0].verdict for jury in juries} == {Verdict.NOT_GUILTY}
+
+
+async def test_appeal__by_the_accuser__a_second_jury_judges_and_reuses_what_it_knows(town):
+    accusing, store = await town.accusing()
+    juries = await juries_of(town)
+    await town.accuse(store, *await town.result())
+    await accusing.look()
+    await town.judged(accusing, juries)
+    await accusing._court.appeal(1)
+    await town.judged(accusing, juries)
+    assert (await accusing._court.contract.dispute(1)).outcome is Outcome.ACQUITTED
+    assert "its accuser lost 640 CAI" in (await store.accusations.disputed())[0].detail
+    assert [town.pools[node].ran for node in town.jurors] == [1, 1, 1]
+    await town.look(*juries)
+    said = await juries[0]._store.verdicts.newest(5)
+    assert sorted(one.round for one in said) == [0, 1]
+    assert all("earned" in one.outcome for one in said)
+
+
+async def test_command__list_and_show__say_what_the_chain_says(town, tmp_path):
+    accusing, store = await town.accusing()
+    juries = await juries_of(town)
+    await town.cheated(store)
+    await accusing.look()
+    await town.judged(accusing, juries)
+    town.until_next_phase(1)
+    await accusing.look()
+    file = tmp_path / "network.json"
+    write_network(town.network, file)
+
+    async def run(*arguments):
+        found = await asyncio.to_thread(
+            CliRunner().invoke, disputes, [*arguments, "--network", str(file), "--data-dir", str(tmp_path)]
+        )
+        assert found.exit_code == 0, found.output
+        return found.output
+
+    shown = json.loads(await run("show", "1", "--json"))
+    assert (shown["state"], shown["miner"], shown["own_lost"], shown["bond"]) == ("convicted", MINER, "1000", "210")
+    assert {one["said"] for one in shown["jurors"]} == {"guilty"}
+    assert sum(one["seats"] for one in shown["jurors"]) == shown["rounds"][0]["guilty"]
+    assert json.loads(await run("list", "--json"))[0]["summary"] == shown["summary"]
+    text = await run("show", "1")
+    assert "miner 2 was convicted by" in text
+    assert "1,000 CAI of its own" in text
+    assert "convicted" in await run("list")

@@ -20,7 +20,7 @@ from cuckoo.domain.identifiers import NodeId, Role, TaskId
 from cuckoo.domain.task import TaskParameters
 from cuckoo.inference.messages import Finished
 from cuckoo.inference.pool import Job
-from cuckoo.protocol.messages import encode_binary
+from cuckoo.protocol.messages import EvidenceUpload, ResultUpload, SignedAssignment, encode_binary
 from cuckoo.protocol.receipts import Assignment, Receipt, pixel_hash
 from cuckoo.runtime.clock import SystemClock
 from cuckoo.services.disputing.accusing import Accusing
@@ -29,6 +29,7 @@ from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.disputing.jury import Jury
 from cuckoo.services.disputing.opinion import Opinions
 from cuckoo.storage.accusations import NewAccusation
+from cuckoo.storage.records import NewReceipt
 from cuckoo.storage.store import open_store
 from tests.support.chains import bare_chain
 from tests.support.mining import DIGEST, PROFILE
@@ -219,6 +220,29 @@ class Courthouse:
         """Record an accusation of a miner that sent noise."""
         await self.accuse(store, *await self.result(pool=CheatingPool(Pool(), Cheat.NOISE)))
 
+    async def kept(self, store, assignment, receipt, pictures):
+        """Have the accused keep its receipt, as it does before it signs."""
+        signed = SignedAssignment(
+            assignment=assignment, signature=self.chain.sign(self.coordinator, assignment.struct_hash())
+        )
+        signature = self.chain.sign(self.miner, receipt.struct_hash())
+        upload = ResultUpload(receipt=receipt, signature=signature, pictures=tuple(pictures))
+        row = NewReceipt(
+            assignment_hash=receipt.assignment_hash,
+            coordinator_node=self.coordinator,
+            task_id=assignment.task_id,
+            attempt=1,
+            sequence=1,
+            receipt=encode_binary(receipt),
+            signature=signature,
+            result=encode_binary(upload),
+            signed_at=1.0,
+            assignment=encode_binary(signed),
+        )
+        await store.writer.execute(store.receipts.record(row))
+        await store.writer.execute(store.receipts.settle(row.assignment_hash, accepted=True, reply=b""))
+        return EvidenceUpload(assignment=signed, result=upload)
+
     # Who judges.
 
     async def court(self, node, stack=None):
@@ -239,6 +263,12 @@ class Courthouse:
         court = await self.court(self.coordinator, stack)
         self.link = Link(Evidence(store, self.chain.domain, court, clock=SystemClock()))
         return Accusing(self.coordinator, store, court, clock=SystemClock()), store
+
+    async def other_coordinator(self):
+        """Run another coordinator's evidence, which knows of disputes by the chain only."""
+        court = await self.court(self.coordinator)
+        await court.live()
+        return Evidence(await self.store(99), self.chain.domain, court, clock=SystemClock())
 
     async def jury(self, node, stack=None):
         """Start a juror; gives its store too."""
