@@ -19,10 +19,14 @@ _COLUMNS = (
 
 
 class AccusationState(StrEnum):
-    """Where an accusation stands. ``REFUSED``: the chain does not take it; ``detail`` says why."""
+    """Where an accusation stands.
+
+    ``ENDED``: without a conviction. ``REFUSED``: the chain does not take it; ``detail`` says why.
+    """
 
     RECORDED = "recorded"
     OPEN = "open"
+    CONVICTED = "convicted"
     ENDED = "ended"
     REFUSED = "refused"
 
@@ -133,12 +137,24 @@ class Accusations:
     def forget_before(self, at: float) -> Command[int]:
         """Delete those that are over and were recorded before a unix time; the command returns how many."""
         return lambda connection: (
-            connection.execute("DELETE FROM accusations WHERE state IN ('ended', 'refused') AND at < ?", (at,)).rowcount
+            connection.execute(
+                "DELETE FROM accusations WHERE state IN ('convicted', 'ended', 'refused') AND at < ?", (at,)
+            ).rowcount
         )
 
     async def unfinished(self) -> list[StoredAccusation]:
         """Read those that are not over, oldest first."""
         return await self._read("WHERE state IN ('recorded', 'open') ORDER BY at", ())
+
+    async def count(self, miner: NodeId, since: float) -> int:
+        """Count the disputes about a miner that run or have convicted it, of accusations since a unix time."""
+        row = await self._reader.execute(
+            lambda connection: connection.execute(
+                "SELECT count(*) FROM accusations WHERE miner_node = ? AND state IN ('open', 'convicted') AND at >= ?",
+                (miner, since),
+            ).fetchone()
+        )
+        return int(row[0])
 
     async def disputed(self) -> list[StoredAccusation]:
         """Read all about which there is or was a dispute, the newest first."""

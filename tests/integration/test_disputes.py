@@ -59,7 +59,7 @@ async def test_cheat__three_honest_jurors__is_convicted_and_everybody_settled(to
     await accusing.look()
     (done,) = await store.accusations.disputed()
     last = await juries[0]._court.contract.round(1, 0)
-    assert done.state is AccusationState.ENDED
+    assert done.state is AccusationState.CONVICTED
     assert last.guilty == last.claimed >= 15, "21 are expected"
     assert f"convicted by {last.guilty} of {last.claimed} seats and lost 1,000 CAI" in done.detail
     assert done.detail.endswith(f"{1_000 - 5 * last.guilty:,} CAI burned")
@@ -131,6 +131,21 @@ async def test_juror__killed_before_its_verdict_is_committed__makes_it_again_or_
     await again.look()
     assert (await verdicts.verdicts.newest(1))[0].salt == said.salt
     assert (await again._court.contract.seats(1, 0, node)).committed
+
+
+async def test_coordinator__many_wrong_results_of_one_miner__two_disputes_and_the_others_wait_their_time(town):
+    accusing, store = await town.accusing()
+    for _ in range(4):
+        await town.cheated(store)
+    for _ in range(2):
+        await accusing.look()
+    states = [one.state.value for one in await store.accusations.unfinished()]
+    assert sorted(states) == ["open", "open", "recorded", "recorded"]
+    town.pass_time(6_000)
+    await accusing.look()
+    await accusing.look()
+    assert await store.accusations.unfinished() == []
+    assert town.chain.disputes.functions.disputeCount().call() == 2
 
 
 class Killed(BaseException):

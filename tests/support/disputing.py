@@ -212,7 +212,7 @@ class Courthouse:
             receipt=encode_binary(receipt),
             receipt_signature=self.chain.sign(self.miner, receipt.struct_hash()),
             pictures=tuple(digests),
-            at=1.0,
+            at=SystemClock().now(),
         )
         await store.writer.execute(store.accusations.record(accusation))
 

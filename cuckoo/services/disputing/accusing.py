@@ -16,6 +16,10 @@ from cuckoo.storage.store import Store
 
 log = structlog.get_logger(__name__)
 
+COUNTED, COUNTED_S = 2, 7 * 86_400
+"""So many judged slashes of a miner count in so many seconds: the contract's rule. More disputes take no stake of it,
+and their juries are paid out of the accuser's bond."""
+
 
 class Accusing:
     """Accuses until cancelled.
@@ -68,6 +72,10 @@ class Accusing:
             if await self._court.now() > assignment.deadline + self._court.report_window_s:
                 await self._close(accusation, AccusationState.REFUSED, "the time in which it can be reported is over")
                 return
+            since = self._clock.now() - COUNTED_S
+            if await self._store.accusations.count(accusation.miner_node, since) >= COUNTED:
+                log.debug("an accusation waits: others about this miner do", miner=accusation.miner_node)
+                return
             try:
                 number = await self._court.open(
                     (assignment, accusation.assignment_signature), (receipt, accusation.receipt_signature)
@@ -92,15 +100,17 @@ class Accusing:
             dispute = await self._court.contract.dispute(number)
         if dispute.phase is Phase.ENDED:
             result = await self._court.result(dispute)
-            await self._close(accusation, AccusationState.ENDED, result.words, dispute)
+            convicted = dispute.outcome is Outcome.CONVICTED
+            state = AccusationState.CONVICTED if convicted else AccusationState.ENDED
+            await self._close(accusation, state, result.words, number)
 
     async def _close(
-        self, accusation: StoredAccusation, state: AccusationState, detail: str, dispute: Dispute | None = None
+        self, accusation: StoredAccusation, state: AccusationState, detail: str, dispute: int | None = None
     ) -> None:
         await self._store.writer.execute(self._store.accusations.close(accusation.assignment_hash, state, detail))
         self._told.pop(accusation.assignment_hash, None)
-        tell = log.info if dispute is not None and dispute.outcome is Outcome.CONVICTED else log.warning
-        tell(detail, dispute=dispute.dispute_id if dispute else None, state=state.value)
+        tell = log.info if state is AccusationState.CONVICTED else log.warning
+        tell(detail, miner=accusation.miner_node, dispute=dispute, state=state.value)
 
     async def _adopt(self, dispute: Dispute) -> None:
         """Keep the evidence of a dispute that somebody else opened about a task of ours."""

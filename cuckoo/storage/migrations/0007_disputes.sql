@@ -8,7 +8,7 @@ CREATE TABLE accusations (
     receipt              BLOB NOT NULL,
     receipt_signature    BLOB NOT NULL CHECK (length(receipt_signature) = 65),
     pictures             BLOB NOT NULL,
-    state                TEXT NOT NULL CHECK (state IN ('recorded', 'open', 'ended', 'refused')),
+    state                TEXT NOT NULL CHECK (state IN ('recorded', 'open', 'convicted', 'ended', 'refused')),
     dispute              INTEGER,
     detail               TEXT NOT NULL DEFAULT '',
     at                   REAL NOT NULL
