@@ -14,7 +14,7 @@ from cuckoo.chain.disputes import Dispute, Seats
 from cuckoo.chain.reverts import Reverted
 from cuckoo.domain.amounts import format_cai
 from cuckoo.domain.dispute import Outcome, Phase, Verdict
-from cuckoo.domain.errors import ConfigError, InvalidField, NotFound, TransientError
+from cuckoo.domain.errors import ConfigError, InvalidField, NotFound, PeerFault, TransientError
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.messages import EvidenceUpload, ResultUpload, SignedAssignment, decode_binary
 from cuckoo.runtime.clock import Clock
@@ -110,7 +110,7 @@ class Jury:
                     await self._defend(dispute)
                 elif self._judges:
                     await self._attend(dispute)
-            except (TransientError, ConfigError) as error:
+            except (TransientError, ConfigError, PeerFault) as error:
                 log.warning("a dispute waits", dispute=dispute.dispute_id, reason=str(error))
         for said in await self._store.verdicts.unsettled():
             try:
