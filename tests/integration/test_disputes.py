@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from cuckoo.chain.deployment import write_network
+from cuckoo.chain.outbox import Outbox
 from cuckoo.chain.transactions import Sender
 from cuckoo.cli.disputes import disputes
 from cuckoo.domain.amounts import CAI
@@ -17,7 +18,7 @@ from cuckoo.domain.dispute import Outcome, Phase, Verdict
 from cuckoo.domain.errors import Conflict, InvalidField, NotFound
 from cuckoo.services.disputing.court import Court
 from cuckoo.storage.accusations import AccusationState
-from tests.support.disputing import Link, Nobody, Pool, courthouse, long_phases
+from tests.support.disputing import Liar, Link, Nobody, Pool, courthouse, long_phases
 from tests.support.mining import PROFILE
 
 BOND = 210 * CAI
@@ -103,7 +104,7 @@ async def test_juror__killed_between_commit_and_reveal__reveals_the_same(town):
         assert (await jury._court.contract.seats(1, 0, node)).committed
         await jury._stop()
     town.until_next_phase(1)
-    town.link = Nobody(None)
+    town.links = [Nobody(None)]
     again, verdicts = await town.jury(node)
     await again.look()
     seats = await again._court.contract.seats(1, 0, node)
@@ -190,6 +191,25 @@ async def test_coordinator__killed__opens_exactly_one(town, monkeypatch, moment)
     assert town.wallet(COORDINATOR) == 1_000 * CAI - BOND
 
 
+async def test_coordinator__killed_when_sent_and_back_after_the_end__does_not_open_again(town, monkeypatch):
+    async with AsyncExitStack() as life:
+        accusing, store = await town.accusing(life)
+        await town.cheated(store)
+        with monkeypatch.context() as patch:
+            patch.setattr(store.accusations, "opened", _kill)
+            with pytest.raises(Killed):
+                await accusing.look()
+    town.pass_time(3_500)
+    town.chain.send(town.operator(town.miner), town.chain.disputes.functions.execute(1))
+    accusing, store = await town.accusing()
+    accusing._court.sender._client.outbox = Outbox(None)
+    for _ in range(3):
+        await accusing.look()
+    assert (await store.accusations.disputed())[0].state is AccusationState.ENDED
+    assert town.chain.disputes.functions.disputeCount().call() == 1
+    assert town.wallet(COORDINATOR) == 1_000 * CAI, "its bond is back"
+
+
 async def test_other_profile__small_difference__is_not_guilty_and_unreadable_evidence_abstains(town):
     accusing, store = await town.accusing()
     town.pools[town.jurors[0]] = Pool(replace(PROFILE, threads=4))
@@ -204,11 +224,21 @@ async def test_other_profile__small_difference__is_not_guilty_and_unreadable_evi
     assert other.ran == 0
 
 
+async def test_evidence__another_task_than_was_signed__is_not_judged_by(town):
+    accusing, store = await town.accusing()
+    juries = await juries_of(town)
+    await town.accuse(store, *await town.result())
+    await accusing.look()
+    town.links.insert(0, Liar(town.links[0]._evidence))
+    await town.judged(accusing, juries)
+    assert {(await jury._store.verdicts.newest(1))[0].verdict for jury in juries} == {Verdict.NOT_GUILTY}
+
+
 async def test_evidence__nobody_shows_it__jurors_abstain_in_time_and_bonds_go_back(town):
     accusing, store = await town.accusing()
     await town.cheated(store)
     await accusing.look()
-    town.link = Nobody(None)
+    town.links = [Nobody(None)]
     juries = await juries_of(town)
     town.pass_time(1)
     for jury in juries:
@@ -238,7 +268,7 @@ async def test_accused__its_coordinator_shows_nothing__shows_its_task_elsewhere_
     await town.accuse(store, *task)
     await accusing.look()
     other = await town.other_coordinator()
-    town.link = Link(other)
+    town.links = [Link(other)]
     accused, receipts = await town.jury(town.miner)
     evidence = await town.kept(receipts, *task)
     forged = replace(

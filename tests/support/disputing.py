@@ -112,6 +112,16 @@ class Link:
         pass
 
 
+class Liar(Link):
+    """A coordinator that shows another task than the one that was signed."""
+
+    async def evidence(self, dispute):
+        view = await super().evidence(dispute)
+        assignment = view.signed.assignment
+        other = replace(assignment, parameters=replace(assignment.parameters, prompt="a pear"))
+        return replace(view, signed=replace(view.signed, assignment=other))
+
+
 class Nobody(Link):
     """A coordinator that shows nothing."""
 
@@ -124,6 +134,7 @@ class Courthouse:
 
     Attributes:
         jurors: node ids.
+        links: what jurors ask for evidence, in order.
         pools: by juror; set before ``jury``.
     """
 
@@ -131,7 +142,7 @@ class Courthouse:
         self.network, self.folder, self._stack = network, folder, stack
         self.chain = TownChain(network)
         self.pools = {}
-        self.link = None
+        self.links = []
         self.coordinator = self._register(Role.COORDINATOR, 2_000_000)
         self.miner = self._register(Role.MINER, 20_000)
         self.jurors = [self._register(Role.MINER, 100_000) for _ in range(JURORS)]
@@ -261,7 +272,7 @@ class Courthouse:
         """Start the coordinator's side; gives its store too."""
         store = await self.store(self.coordinator, stack)
         court = await self.court(self.coordinator, stack)
-        self.link = Link(Evidence(store, self.chain.domain, court, clock=SystemClock()))
+        self.links = [Link(Evidence(store, self.chain.domain, court, clock=SystemClock()))]
         return Accusing(self.coordinator, store, court, clock=SystemClock()), store
 
     async def other_coordinator(self):
@@ -274,7 +285,7 @@ class Courthouse:
         """Start a juror; gives its store too."""
         store = await self.store(node, stack)
         pool = self.pools.setdefault(node, Pool())
-        opinions = Opinions(pool, origins=lambda _: ["here"], connect=lambda _: self.link, clock=SystemClock())
+        opinions = Opinions(pool, origins=lambda _: self.links, connect=lambda link: link, clock=SystemClock())
         court = await self.court(node, stack)
         return Jury(node, store, court, opinions, clock=SystemClock(), draw=lambda: 0.0), store
 
