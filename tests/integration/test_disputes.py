@@ -210,6 +210,53 @@ async def test_coordinator__killed_when_sent_and_back_after_the_end__does_not_op
     assert town.wallet(COORDINATOR) == 1_000 * CAI, "its bond is back"
 
 
+async def test_coordinator__reorganisation_takes_the_dispute_away__opens_it_again(town):
+    accusing, store = await town.accusing()
+    await town.cheated(store)
+    before = town.chain.rpc("evm_snapshot")
+    await accusing.look()
+    assert (await store.accusations.unfinished())[0].dispute == 1
+    town.chain.rpc("evm_revert", before)
+    assert town.chain.disputes.functions.disputeCount().call() == 0
+    for _ in range(3):
+        await accusing.look()
+    assert (await store.accusations.unfinished())[0].dispute == 1
+    assert town.chain.disputes.functions.disputeCount().call() == 1
+
+
+async def test_seed__no_juror_takes_it__the_accuser_draws_it_before_it_is_lost_and_again_after(town):
+    accusing, store = await town.accusing()
+    await town.cheated(store)
+    await accusing.look()
+    contract = accusing._court.contract
+    town.chain.rpc("anvil_mine", hex(100))
+    await accusing.look()
+    first = await contract.round(1, 0)
+    assert not first.seed_known
+    town.chain.rpc("anvil_mine", hex(300))
+    await accusing.look()
+    second = await contract.round(1, 0)
+    assert (second.seed_known, second.ticket > first.ticket) == (False, True)
+    town.chain.rpc("anvil_mine", hex(150))
+    await accusing.look()
+    assert (await contract.round(1, 0)).seed_known
+
+
+async def test_juror__nobody_ends_the_dispute__does_it_after_a_while(town):
+    accusing, store = await town.accusing()
+    juries = await juries_of(town)
+    await town.cheated(store)
+    await accusing.look()
+    await town.judged(accusing, juries)
+    town.until_next_phase(1)
+    await juries[0].look()
+    contract = juries[0]._court.contract
+    assert (await contract.dispute(1)).phase is Phase.EXECUTE
+    town.clock.ahead_s += 3 * juries[0]._court.look_s
+    await juries[0].look()
+    assert (await contract.dispute(1)).outcome is Outcome.CONVICTED
+
+
 async def test_other_profile__small_difference__is_not_guilty_and_unreadable_evidence_abstains(town):
     accusing, store = await town.accusing()
     town.pools[town.jurors[0]] = Pool(replace(PROFILE, threads=4))

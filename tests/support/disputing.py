@@ -22,7 +22,6 @@ from cuckoo.inference.messages import Finished
 from cuckoo.inference.pool import Job
 from cuckoo.protocol.messages import EvidenceUpload, ResultUpload, SignedAssignment, encode_binary
 from cuckoo.protocol.receipts import Assignment, Receipt, pixel_hash
-from cuckoo.runtime.clock import SystemClock
 from cuckoo.services.disputing.accusing import Accusing
 from cuckoo.services.disputing.court import Court
 from cuckoo.services.disputing.evidence import Evidence
@@ -32,6 +31,7 @@ from cuckoo.storage.accusations import NewAccusation
 from cuckoo.storage.records import NewReceipt
 from cuckoo.storage.store import open_store
 from tests.support.chains import bare_chain
+from tests.support.coordinating import ShiftedClock
 from tests.support.mining import DIGEST, PROFILE
 from tests.support.mining import Pool as HandPool
 from tests.support.town_chain import TownChain
@@ -143,6 +143,7 @@ class Courthouse:
         self.chain = TownChain(network)
         self.pools = {}
         self.links = []
+        self.clock = ShiftedClock()
         self.coordinator = self._register(Role.COORDINATOR, 2_000_000)
         self.miner = self._register(Role.MINER, 20_000)
         self.jurors = [self._register(Role.MINER, 100_000) for _ in range(JURORS)]
@@ -223,7 +224,7 @@ class Courthouse:
             receipt=encode_binary(receipt),
             receipt_signature=self.chain.sign(self.miner, receipt.struct_hash()),
             pictures=tuple(digests),
-            at=SystemClock().now(),
+            at=self.clock.now(),
         )
         await store.writer.execute(store.accusations.record(accusation))
 
@@ -272,22 +273,22 @@ class Courthouse:
         """Start the coordinator's side; gives its store too."""
         store = await self.store(self.coordinator, stack)
         court = await self.court(self.coordinator, stack)
-        self.links = [Link(Evidence(store, self.chain.domain, court, clock=SystemClock()))]
-        return Accusing(self.coordinator, store, court, clock=SystemClock()), store
+        self.links = [Link(Evidence(store, self.chain.domain, court, clock=self.clock))]
+        return Accusing(self.coordinator, store, court, clock=self.clock), store
 
     async def other_coordinator(self):
         """Run another coordinator's evidence, which knows of disputes by the chain only."""
         court = await self.court(self.coordinator)
         await court.live()
-        return Evidence(await self.store(99), self.chain.domain, court, clock=SystemClock())
+        return Evidence(await self.store(99), self.chain.domain, court, clock=self.clock)
 
     async def jury(self, node, stack=None):
         """Start a juror; gives its store too."""
         store = await self.store(node, stack)
         pool = self.pools.setdefault(node, Pool())
-        opinions = Opinions(pool, origins=lambda _: self.links, connect=lambda link: link, clock=SystemClock())
+        opinions = Opinions(pool, origins=lambda _: self.links, connect=lambda link: link, clock=self.clock)
         court = await self.court(node, stack)
-        return Jury(node, store, court, opinions, clock=SystemClock(), draw=lambda: 0.0), store
+        return Jury(node, store, court, opinions, clock=self.clock, draw=lambda: 0.0), store
 
     async def look(self, *juries):
         """Let jurors do what is due, and finish what they find out."""
