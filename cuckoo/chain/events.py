@@ -50,7 +50,7 @@ class StakingEvents:
 
     async def of_staker(self, staker: Address, last_block: int, first_block: int | None = None) -> list[Event]:
         """Read what a staker deposited, voted, took out, released and claimed, in the order of the chain."""
-        who = _word(int(staker, 16))
+        who = word(int(staker, 16))
         names = ("Voted", "Unvoted", "Revoted", "Released", "Claimed")
         found = await self._search(names, [None, None, who], last_block, first_block)
         found += await self._search(("Staked",), [who], last_block, first_block)
@@ -59,21 +59,21 @@ class StakingEvents:
     async def of_tranche(self, node_id: NodeId, tranche: int, last_block: int) -> list[Event]:
         """Read all votes, unvotes, revotes and claims in a tranche, by whomever, in the order of the chain."""
         names = ("Voted", "Unvoted", "Revoted", "Claimed")
-        return await self._search(names, [_word(node_id), _word(tranche)], last_block)
+        return await self._search(names, [word(node_id), word(tranche)], last_block)
 
     async def owners(self, node_id: NodeId, last_block: int) -> list[Event]:
         """Read how a node came to its owners: its registration and every transfer, in the order of the chain."""
-        return await self._search(("Registered", "OwnerTransferred"), [_word(node_id)], last_block)
+        return await self._search(("Registered", "OwnerTransferred"), [word(node_id)], last_block)
 
     async def unvotes(self, node_id: NodeId, tranche: int, last_block: int) -> list[Event]:
         """Read all that was ever taken out of a tranche of a node, by whomever, in the order of the chain."""
-        return await self._search(("Unvoted",), [_word(node_id), _word(tranche)], last_block)
+        return await self._search(("Unvoted",), [word(node_id), word(tranche)], last_block)
 
     async def weighed(self, nodes: Sequence[NodeId], last_block: int) -> list[Event]:
         """Read every weight that nodes were ever given, in the order of the chain."""
         found = []
         for start in range(0, len(nodes), _NODES_OF_A_SEARCH):
-            some = [_word(node) for node in nodes[start : start + _NODES_OF_A_SEARCH]]
+            some = [word(node) for node in nodes[start : start + _NODES_OF_A_SEARCH]]
             found += await self._search(("Weighed",), [some], last_block)
         return sorted(found, key=lambda event: (event.block_number, event.log_index))
 
@@ -113,6 +113,6 @@ class StakingEvents:
         return sorted(events, key=lambda event: (event.block_number, event.log_index))
 
 
-def _word(number: int) -> str:
+def word(number: int) -> str:
     """Write an indexed number as the 32 bytes of a topic."""
     return f"0x{number:064x}"

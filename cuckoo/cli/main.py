@@ -25,6 +25,7 @@ TOPICS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "staker": ("cuckoo.cli.roles", "watch over your stake and release what is due"),
         "run": ("cuckoo.cli.roles", "several roles in one process"),
         "ledger": ("cuckoo.cli.ledger", "what was owed, earned and paid, checked against the chain"),
+        "disputes": ("cuckoo.cli.disputes", "wrong results before juries: who accuses whom, what was decided"),
         "status": ("cuckoo.cli.status", "what the roles here do, earn and owe, and what is wrong"),
     },
     "Develop": {

@@ -156,6 +156,9 @@ def _miner(state: MinerState) -> None:
     for one in state.backing:
         if one.stopped:
             _lines(("no work from", f"{one.coordinator}: {one.stopped}"))
+    for seat in state.judged:
+        where = f"{seat.seats} seats in dispute {seat.dispute}, round {seat.round}, about miner {seat.accused}"
+        _lines(("jury", f"{where}: {seat.outcome or 'not over yet'}"))
 
 
 def _staker(state: StakerState) -> None:

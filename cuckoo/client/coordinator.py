@@ -2,11 +2,12 @@
 
 from urllib.parse import urlsplit
 
-from cuckoo.client.http import Http, check_origin, global_address, is_loopback
+from cuckoo.client.http import ANSWER_MAX_BYTES, PICTURE_MAX_BYTES, Http, check_origin, global_address, is_loopback
 from cuckoo.domain.errors import PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
 from cuckoo.protocol.messages import (
+    EvidenceUpload,
     Failure,
     Poll,
     Progress,
@@ -24,6 +25,7 @@ from cuckoo.protocol.messages import (
     encode_json,
 )
 from cuckoo.protocol.routes import Route
+from cuckoo.protocol.views import EvidenceView
 
 POLL_S = 45.0
 UPLOAD_S = 180.0
@@ -89,7 +91,24 @@ class CoordinatorClient:
         """Report that an attempt failed."""
         await self._send(routes.FAILURE, encode_json(failure), token, _path(routes.FAILURE, task_id, attempt))
 
-    async def _send(self, route: Route, body: bytes | None, token: str = "", path: str = "") -> bytes:
+    async def evidence(self, dispute: int) -> EvidenceView:
+        """Read what a dispute is about."""
+        path = routes.GET_DISPUTE.path.format(dispute=dispute)
+        return decode_json(await self._send(routes.GET_DISPUTE, None, path=path), EvidenceView)
+
+    async def evidence_picture(self, dispute: int, digest: bytes) -> bytes:
+        """Read one of its pictures, by its sha256."""
+        path = routes.DISPUTE_PICTURE.path.format(dispute=dispute, sha256=digest.hex())
+        return await self._send(routes.DISPUTE_PICTURE, None, path=path, limit=PICTURE_MAX_BYTES)
+
+    async def file_evidence(self, dispute: int, evidence: EvidenceUpload) -> None:
+        """Show jurors a task that they find no evidence of here."""
+        path = routes.FILE_EVIDENCE.path.format(dispute=dispute)
+        await self._send(routes.FILE_EVIDENCE, encode_binary(evidence), path=path)
+
+    async def _send(
+        self, route: Route, body: bytes | None, token: str = "", path: str = "", limit: int = ANSWER_MAX_BYTES
+    ) -> bytes:
         headers = _bearer(token) if token else {}
         if body is not None:
             headers["Content-Type"] = "application/msgpack" if route.binary else "application/json"
@@ -99,6 +118,7 @@ class CoordinatorClient:
             body=body,
             headers=headers,
             timeout_s=UPLOAD_S if route.binary else POLL_S / 2,
+            limit=limit,
         )
         if answer is None:
             raise PeerFault(f"call {route.method} {self._http.origin}{route.path}: the answer is empty")

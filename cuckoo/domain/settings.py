@@ -17,7 +17,8 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``price``: of a megapixel-step; ``prices``: by model, where it differs. ``escrow``: held ready for each miner, where
     anything has a price. ``audits``: probability of a result to be made again by others before it is paid, 0..1;
     ``audit_device``: have this machine do it, on "cpu", "cuda:N" or "mps"; "" has other miners do it;
-    ``audit_threads``: CPU threads for that, 0 for a share of the cores.
+    ``audit_threads``: CPU threads for that, 0 for a share of the cores. ``disputes``: take miners whose results were
+    found wrong to a jury; the bond comes from the operator's wallet.
     ``warn_days``: warn when the wallet lasts for fewer days at the present rate.
     """
 
@@ -41,6 +42,7 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     audits: float = 0.02
     audit_device: str = ""
     audit_threads: int = 0
+    disputes: bool = True
     warn_days: float = 3.0
 
 
@@ -52,7 +54,8 @@ class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
     least CAI for a megapixel-step. ``max_unredeemed``: most CAI that one coordinator may owe, work in hand included; 0
     for all that it has ring-fenced. ``redeem_at``: CAI that a voucher must be worth to be redeemed by itself, while gas
     costs no more than ``redeem_max_gas_gwei``, 0 for any price. ``redeem_on_exit``: redeem what there is at a stop.
-    ``metrics``: HOST:PORT for Prometheus, "" for none.
+    ``juror``: judge others' results when the lottery gives this miner seats. ``metrics``: HOST:PORT for Prometheus, ""
+    for none.
     """
 
     devices: tuple[str, ...] = ("auto",)
@@ -67,6 +70,7 @@ class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_unredeemed: str = "0"
     grace_s: float = 15.0
     progress_s: float = 5.0
+    juror: bool = True
     metrics: str = ""
 
 

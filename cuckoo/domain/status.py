@@ -76,6 +76,16 @@ class Backing(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str
 
 
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """Seats of a miner in a jury; ``outcome``: what it said and what came of it, "" while the dispute goes on."""
+
+    dispute: int
+    round: int
+    accused: int
+    seats: int
+    outcome: str
+
+
 class MinerState(msgspec.Struct, frozen=True, kw_only=True, tag_field="role", tag="miner"):
     """What a miner tells; ``not_eligible``, ``gas`` and ``warnings`` as for a coordinator.
 
@@ -84,6 +94,7 @@ class MinerState(msgspec.Struct, frozen=True, kw_only=True, tag_field="role", ta
         running: attempts in hand.
         done_today: results accepted since midnight, UTC.
         backing: every coordinator with a session, a voucher, or paid work.
+        judged: the newest disputes in which it is a juror, the newest first.
     """
 
     node: int
@@ -96,6 +107,7 @@ class MinerState(msgspec.Struct, frozen=True, kw_only=True, tag_field="role", ta
     gas: str | None
     backing: tuple[Backing, ...]
     warnings: dict[str, str]
+    judged: tuple[Judged, ...] = ()
 
 
 class StakerState(msgspec.Struct, frozen=True, kw_only=True, tag_field="role", tag="staker"):

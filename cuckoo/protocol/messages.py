@@ -151,6 +151,13 @@ class ResultUpload(Message, frozen=True, kw_only=True):
     pictures: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=PICTURES_MAX)]
 
 
+class EvidenceUpload(Message, frozen=True, kw_only=True):
+    """What an accused miner shows a jury: what it was given, and what it made of it."""
+
+    assignment: SignedAssignment
+    result: ResultUpload
+
+
 class SubmitReply(Reply, frozen=True, kw_only=True):
     """The result is durable.
 

@@ -131,6 +131,24 @@ LIST_MINERS = Route(name="list_miners", method="GET", path="/v1/miners", caller=
 GET_DRAWS = Route(
     name="get_draws", method="GET", path="/v1/draws/{period}", caller=Caller.ANYONE, reply=views.DrawsView
 )
+LIST_DISPUTES = Route(
+    name="list_disputes", method="GET", path="/v1/disputes", caller=Caller.ANYONE, reply=views.DisputeList
+)
+GET_DISPUTE = Route(
+    name="get_dispute", method="GET", path="/v1/disputes/{dispute}", caller=Caller.ANYONE, reply=views.EvidenceView
+)
+DISPUTE_PICTURE = Route(
+    name="dispute_picture", method="GET", path="/v1/disputes/{dispute}/pictures/{sha256}", caller=Caller.ANYONE
+)
+FILE_EVIDENCE = Route(
+    name="file_evidence",
+    method="POST",
+    path="/v1/disputes/{dispute}",
+    caller=Caller.ANYONE,
+    request=messages.EvidenceUpload,
+    reply=messages.Accepted,
+    binary=True,
+)
 HEALTHZ = Route(name="healthz", method="GET", path="/healthz", caller=Caller.ANYONE, reply=views.Health)
 READYZ = Route(name="readyz", method="GET", path="/readyz", caller=Caller.ANYONE, reply=views.Health)
 METRICS = Route(name="metrics", method="GET", path="/metrics", caller=Caller.ANYONE)
@@ -146,6 +164,10 @@ PUBLIC_ROUTES = (
     GET_NETWORK,
     LIST_MINERS,
     GET_DRAWS,
+    LIST_DISPUTES,
+    GET_DISPUTE,
+    DISPUTE_PICTURE,
+    FILE_EVIDENCE,
     HEALTHZ,
     READYZ,
     METRICS,

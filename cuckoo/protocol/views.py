@@ -6,7 +6,7 @@ import msgspec
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
-from cuckoo.protocol.messages import AttemptView
+from cuckoo.protocol.messages import AttemptView, ReceiptView
 
 
 class EventKind(StrEnum):
@@ -164,6 +164,37 @@ class DrawsView(msgspec.Struct, frozen=True, kw_only=True):
 
     period: int
     logs: tuple[DrawLogView, ...]
+
+
+class DisputeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute about a result of this coordinator. ``detail``: what came of it, "" while it runs."""
+
+    dispute: int
+    task_id: TaskId
+    miner_node: NodeId
+    state: str
+    detail: str
+    at: float
+
+
+class DisputeList(msgspec.Struct, frozen=True, kw_only=True):
+    """Disputes whose evidence is here, the newest first."""
+
+    disputes: tuple[DisputeView, ...]
+
+
+class EvidenceView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a juror makes a disputed result again with.
+
+    The chain shows assignment and receipt by their hashes; here are the parameters too.
+
+    Attributes:
+        pictures: sha256 of each PNG file, in order: they are at ``/v1/disputes/{dispute}/pictures/{sha256}``.
+    """
+
+    dispute: int
+    signed: ReceiptView
+    pictures: tuple[bytes, ...]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

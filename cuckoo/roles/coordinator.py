@@ -29,6 +29,9 @@ from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.disputing.accusing import Accusing
+from cuckoo.services.disputing.court import Court
+from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.proving import ChainCourt, Proving
 from cuckoo.services.purse import DAY_S, CoordinatorEscrow, Purse
@@ -97,7 +100,15 @@ async def open_coordinator(
             device, device_services = await stack.enter_async_context(
                 open_audit_device(settings.audit_device, settings.audit_threads)
             )
-            auditing = Auditing(store, workshop, purse, probability=settings.audits, device=device, clock=clock)
+            auditing = Auditing(
+                store,
+                workshop,
+                purse,
+                probability=settings.audits,
+                device=device,
+                clock=clock,
+                disputes=settings.disputes,
+            )
             await auditing.open()
             workshop.dispatch = dispatch = Dispatch(
                 State(limits),
@@ -133,7 +144,10 @@ async def open_coordinator(
             reporting = Reporting(folder, network.name, status.read, clock=clock)
             keys = AppKeys(book, open_access=open_access(network, settings), clock=clock)
             await keys.refresh()
-            async with serving(coordinator_app(dispatch, sessions, seeds, keys, settings), listener):
+            court = Court(chain.client, sender)
+            accusing = Accusing(node.node_id, store, court, clock=clock)
+            evidence = Evidence(store, hasher.domain, court, clock=clock)
+            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener):
                 log.info("coordinator serves", node=node.node_id, address=f"http://{settings.host}:{port}")
                 yield [
                     Service("dispatch", dispatch.run, dispatch.drain),
@@ -144,6 +158,7 @@ async def open_coordinator(
                     Service("retention", retention.run),
                     Service("audits", auditing.run),
                     Service("proofs", Proving(store, ChainCourt(chain.client, sender), clock=clock).run),
+                    Service("disputes", accusing.run),
                     *device_services,
                     Service("reporting", reporting.run),
                     Service("store", store.writer.watch),

@@ -25,18 +25,25 @@ from cuckoo.roles.status import MinerStatus
 from cuckoo.runtime.metrics import MinerMetrics
 from cuckoo.runtime.service import Service
 from cuckoo.services.bookkeeping.booking import Booking
+from cuckoo.services.disputing.court import Court
+from cuckoo.services.disputing.jury import Jury
+from cuckoo.services.disputing.opinion import Opinions, Pool
 from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
+from cuckoo.services.mining.coordinators import callable_coordinators
 from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
 from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
 from cuckoo.services.verifying.draws import DrawsOnChain
 from cuckoo.services.verifying.share import ShareWatch
-from cuckoo.storage.store import open_store
+from cuckoo.storage.store import Store, open_store
 from cuckoo.web.metrics import serving_metrics
 
 log = structlog.get_logger(__name__)
 
 STANDING_S = 10.0
+EVIDENCE_ORIGINS = 4
+"""Coordinators that are asked for the evidence of a dispute: the one it is about, then the heaviest."""
+
 KEEP_DAYS = 7
 """Receipts and uploads stay so long: a day longer than results wait for their coordinator."""
 
@@ -127,6 +134,7 @@ async def open_miner(
             redeeming=redeeming,
             escrow=escrow,
             metrics=metrics,
+            verdicts=store.verdicts,
         )
         reporting = Reporting(folder, chain.network.name, status.read, clock=chain.clock)
         period_s = chain.network.parameters.draw_period
@@ -139,6 +147,7 @@ async def open_miner(
         share = ShareWatch(
             node.node_id, mining.origins, draws, DrawsOnChain(chain.client), period_s=period_s, clock=chain.clock
         )
+        jury = open_jury(chain, node.node_id, store, Sender(chain.client, private_key), pool, settings)
         yield [
             Service("mining", mining.run, drain),
             Service("workers", pool.watch),
@@ -146,10 +155,23 @@ async def open_miner(
             Service("ledger", booking.run),
             Service("retention", retention.run),
             Service("share", share.run),
+            Service("jury", jury.run),
             Service("reporting", reporting.run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),
         ]
+
+
+def open_jury(chain: Chain, node_id: NodeId, store: Store, sender: Sender, pool: Pool, settings: MinerSettings) -> Jury:
+    """Name what judges others' results: evidence comes from the coordinators that this miner may call."""
+
+    def origins(coordinator: NodeId) -> list[str]:
+        known = callable_coordinators(chain.registry.coordinators(), chain.network.chain_id)
+        order = sorted(known, key=lambda node: (node != coordinator, -known[node].weight_wei))
+        return [known[node].origin for node in order[:EVIDENCE_ORIGINS]]
+
+    opinions = Opinions(pool, origins=origins, connect=CoordinatorClient, clock=chain.clock)
+    return Jury(node_id, store, Court(chain.client, sender), opinions, clock=chain.clock, judges=settings.juror)
 
 
 def find_models(names: Sequence[str]) -> list[Model]:

@@ -16,9 +16,11 @@ from cuckoo.services.mining import DurableReceipts, Mining
 from cuckoo.services.purse import Purse
 from cuckoo.services.redeeming import MinerEscrow, Redeeming
 from cuckoo.services.staking.wallet import Portfolio, Wallet
+from cuckoo.storage.verdicts import Verdicts
 from cuckoo.storage.vouchers import Vouchers
 
 ACCOUNTS_MOST = 1_000
+VERDICTS_SHOWN = 5
 CHAIN_SILENT_S = 120.0
 WARNINGS = {"no_weight": "the node carries no weight", "chain": "the chain does not answer", **purses.WARNINGS}
 
@@ -128,8 +130,10 @@ class MinerStatus:
         redeeming: Redeeming,
         escrow: MinerEscrow,
         metrics: MinerMetrics,
+        verdicts: Verdicts,
     ) -> None:
         """Take its services."""
+        self._verdicts = verdicts
         self._chain = chain
         self._node_id = node_id
         self._mining = mining
@@ -162,6 +166,16 @@ class MinerStatus:
             gas=_text(self._native_wei),
             backing=tuple(self._backing(one, cumulative.get(one, Wei(0)), one in signed_in) for one in nodes),
             warnings=warnings,
+            judged=tuple(
+                status.Judged(
+                    dispute=one.dispute,
+                    round=one.round + 1,
+                    accused=one.miner,
+                    seats=one.seats,
+                    outcome=one.outcome,
+                )
+                for one in await self._verdicts.newest(VERDICTS_SHOWN)
+            ),
         )
         self._measure(state)
         return state

@@ -1,4 +1,4 @@
-"""Deletes what is over its time: tasks, pictures, draw logs; receipts and their uploads."""
+"""Deletes what is over its time: tasks, pictures, draw logs; receipts and their uploads; not what jurors need."""
 
 import structlog
 
@@ -13,7 +13,7 @@ _DAY_S = 86_400
 
 
 class Retention:
-    """Prompts and pictures are kept for a set time, then deleted."""
+    """Prompts and pictures are kept for a set time, then deleted; those of a dispute until it is over."""
 
     def __init__(self, store: Store, *, days: int, draw_period_s: int, clock: Clock) -> None:
         """Take the store.
@@ -44,6 +44,10 @@ class Retention:
             await self._clock.sleep(PAUSE_S)
         while await writer.execute(self._store.receipts.forget_before(before)):
             await self._clock.sleep(PAUSE_S)
+        for over in (self._store.accusations, self._store.verdicts):
+            await writer.execute(over.forget_before(before))
+        for digest in await self._store.accusations.kept():
+            await writer.execute(self._store.blobs.keep(digest, before))
         segments = await self._store.blobs.drop_before(before)
         await writer.execute(self._store.draws.forget_before(int(before) // self._draw_period_s))
         if total or segments:

@@ -80,6 +80,25 @@ class Blobs:
 
         return run
 
+    def keep(self, digest: bytes, at: float) -> Command[bool]:
+        """Copy a blob forward where ``drop_before(at)`` would take it away.
+
+        Returns (from the command):
+            Whether it was copied: False also where it is not here.
+        """
+
+        def run(connection: sqlite3.Connection) -> bool:
+            row = _newest(connection, digest)
+            if row is None or row[0] > _last_before(at):
+                return False
+            data = self._segments.read(*row)
+            if blob_hash(data) != digest:
+                return False
+            self.put(data)(connection)
+            return True
+
+        return run
+
     async def get(self, digest: bytes) -> bytes:
         """Read a blob.
 
@@ -97,9 +116,9 @@ class Blobs:
     async def drop_before(self, at: float) -> int:
         """Delete whole segments whose hour ended before ``at`` (unix seconds); returns how many.
 
-        A blob that must live on is ``put`` again first.
+        A blob that must live on is kept first: see ``keep``.
         """
-        last = int(at) // SEGMENT_S - 1
+        last = _last_before(at)
         old = await self._reader.execute(
             lambda connection: connection.execute(
                 "SELECT segment FROM blob_segments WHERE segment <= ? ORDER BY segment", (last,)
@@ -158,9 +177,7 @@ class Blobs:
         return lost
 
     def _read(self, connection: sqlite3.Connection, digest: bytes) -> bytes | None:
-        row = connection.execute(
-            "SELECT segment, offset, length FROM blobs WHERE hash = ? ORDER BY segment DESC LIMIT 1", (digest,)
-        ).fetchone()
+        row = _newest(connection, digest)
         return None if row is None else self._segments.read(*row)
 
     def _forget_some(self, segment: int) -> Command[int]:
@@ -184,3 +201,16 @@ class Blobs:
                 self._segments.remove(segment)
 
         return run
+
+
+def _last_before(at: float) -> int:
+    """Return the last segment whose hour ended before a unix time."""
+    return int(at) // SEGMENT_S - 1
+
+
+def _newest(connection: sqlite3.Connection, digest: bytes) -> tuple[int, int, int] | None:
+    """Find the newest copy of a blob: segment, offset, length."""
+    row: tuple[int, int, int] | None = connection.execute(
+        "SELECT segment, offset, length FROM blobs WHERE hash = ? ORDER BY segment DESC LIMIT 1", (digest,)
+    ).fetchone()
+    return row

@@ -13,7 +13,7 @@ from cuckoo.storage.writer import Command, Reader
 
 _COLUMNS = (
     "assignment_hash, coordinator_node, task_id, attempt, sequence, receipt, signature, result_hash, signed_at, state, "
-    "reply, price_wei, model"
+    "reply, price_wei, model, assignment"
 )
 _SEEN = (
     "INSERT INTO seen_sequences VALUES (?, ?) ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence) "
@@ -42,7 +42,7 @@ class Receipts:
                 return earlier[0]
             result_hash = self._blobs.put(receipt.result)(connection)
             connection.execute(
-                f"INSERT INTO receipts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'signed', NULL, ?, ?)",
+                f"INSERT INTO receipts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'signed', NULL, ?, ?, ?)",
                 (
                     receipt.assignment_hash,
                     receipt.coordinator_node,
@@ -55,6 +55,7 @@ class Receipts:
                     receipt.signed_at,
                     str(receipt.price_wei),
                     receipt.model,
+                    receipt.assignment,
                 ),
             )
             connection.execute(_SEEN, (receipt.coordinator_node, receipt.sequence)).fetchone()
@@ -72,9 +73,9 @@ class Receipts:
         return run
 
     def settle(self, assignment_hash: bytes, *, accepted: bool, reply: bytes) -> Command[bool]:
-        """Store the coordinator's reply and let go of the upload; a repeat changes nothing.
+        """Store the coordinator's reply; a repeat changes nothing.
 
-        The upload's bytes go with their segment: ``Blobs.drop_before``.
+        The upload stays until its segment goes (``Blobs.drop_before``): a jury may ask for it.
 
         Returns (from the command):
             Whether this is the first reply.
@@ -88,8 +89,7 @@ class Receipts:
             if not _read(connection, "WHERE assignment_hash = ?", (assignment_hash,)):
                 raise NotFound(f"settle the receipt over assignment {assignment_hash.hex()}: there is none")
             settled = connection.execute(
-                "UPDATE receipts SET state = ?, reply = ?, result_hash = NULL "
-                "WHERE assignment_hash = ? AND state = 'signed'",
+                "UPDATE receipts SET state = ?, reply = ? WHERE assignment_hash = ? AND state = 'signed'",
                 (state.value, reply, assignment_hash),
             )
             return settled.rowcount > 0
@@ -110,8 +110,8 @@ class Receipts:
         )
 
     async def result(self, receipt: StoredReceipt) -> bytes:
-        """Read the upload of an unsettled receipt; raises NotFound once it is settled."""
-        if receipt.result_hash is None:
+        """Read the upload of a receipt; raises NotFound when its time of keeping is over."""
+        if receipt.result_hash is None:  # settled by an older version
             raise NotFound(f"read the upload for assignment {receipt.assignment_hash.hex()}: it was {receipt.state}")
         return await self._blobs.get(receipt.result_hash)
 

@@ -268,6 +268,7 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True):
         signed_at: unix seconds.
         price_wei: what the coordinator owes for it.
         model: digest of the model that made it.
+        assignment: the encoded SignedAssignment, which shows a jury what was asked for.
     """
 
     assignment_hash: bytes
@@ -281,13 +282,14 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True):
     signed_at: float
     price_wei: Wei = Wei(0)
     model: str = ""
+    assignment: bytes = b""
 
 
 class StoredReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """A miner's receipt as it stands in the store.
 
     Attributes:
-        result_hash: blob hash of the upload; None once the coordinator has answered.
+        result_hash: blob hash of the upload.
         reply: the coordinator's stored answer, None before it.
     """
 
@@ -304,3 +306,4 @@ class StoredReceipt(msgspec.Struct, frozen=True, kw_only=True):
     reply: bytes | None
     price_wei: Wei = Wei(0)
     model: str = ""
+    assignment: bytes = b""

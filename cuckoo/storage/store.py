@@ -6,6 +6,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cuckoo.storage.accusations import Accusations
 from cuckoo.storage.audits import Audits
 from cuckoo.storage.blobs import Blobs
 from cuckoo.storage.compounds import Compounds
@@ -15,13 +16,14 @@ from cuckoo.storage.marks import SequenceMarks
 from cuckoo.storage.proofs import Proofs
 from cuckoo.storage.receipts import Receipts
 from cuckoo.storage.tasks import TaskStore
+from cuckoo.storage.verdicts import Verdicts
 from cuckoo.storage.vouchers import Vouchers
 from cuckoo.storage.writer import Reader, Writer
 
 
 @dataclass(frozen=True)
 class Store:
-    """What a role keeps: a coordinator tasks, audits, draws, marks, ledger; a miner receipts, vouchers, ledger."""
+    """What a role keeps: a coordinator tasks, audits, draws, marks, ledger; a miner receipts, verdicts ..."""
 
     writer: Writer
     reader: Reader
@@ -35,6 +37,8 @@ class Store:
     audits: Audits
     proofs: Proofs
     compounds: Compounds
+    accusations: Accusations
+    verdicts: Verdicts
 
 
 @asynccontextmanager
@@ -67,4 +71,6 @@ async def open_store(directory: Path, *, clock: Callable[[], float] = time.time)
                 audits=Audits(reader),
                 proofs=Proofs(reader),
                 compounds=Compounds(reader),
+                accusations=Accusations(reader),
+                verdicts=Verdicts(reader),
             )

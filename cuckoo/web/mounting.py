@@ -67,6 +67,14 @@ def attempt_in(request: web.Request) -> int:
     return number_in(request.match_info["attempt"], "attempt", 1, _ATTEMPT_MAX)
 
 
+def digest_in(request: web.Request) -> bytes:
+    """Read the sha256 of a path; raises InvalidField."""
+    text = request.match_info["sha256"]
+    if len(text) != 64 or any(letter not in "0123456789abcdef" for letter in text):
+        raise InvalidField("sha256", text, "must be 64 lower-case hex digits")
+    return bytes.fromhex(text)
+
+
 def number_in(text: str, field: str, low: int, high: int) -> int:
     """Read a number of a path or query; raises InvalidField."""
     if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):

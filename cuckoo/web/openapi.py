@@ -31,6 +31,8 @@ _PATH_TYPES: dict[str, dict[str, Any]] = {
     "attempt": {"type": "integer", "minimum": 1, "maximum": 65_535},
     "index": {"type": "string", "pattern": r"^[0-7](\.png)?$"},
     "period": {"type": "integer", "minimum": 0, "maximum": 2**40},
+    "dispute": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
+    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
 }
 _QUERY: dict[str, list[dict[str, Any]]] = {
     "list_miners": [
@@ -44,6 +46,7 @@ _QUERY: dict[str, list[dict[str, Any]]] = {
 _BODILESS = {
     "task_events": ("text/event-stream", {"type": "string", "description": "events whose data is a TaskEvent"}),
     "task_picture": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
+    "dispute_picture": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
     "metrics": ("text/plain", {"type": "string"}),
     "openapi": ("application/json", {"type": "object"}),
 }
@@ -65,6 +68,10 @@ _SUMMARIES = {
     "get_network": "Read which network this is, and how busy this coordinator",
     "list_miners": "List registered miners, their stake, their work here",
     "get_draws": "Read the draw log and seed of a closed period",
+    "list_disputes": "List the disputes whose evidence is here",
+    "get_dispute": "Read what jurors judge: assignment, receipt, signatures, and which pictures",
+    "dispute_picture": "Read a picture that jurors judge",
+    "file_evidence": "Show jurors a task whose evidence is not here: what the accused was given and made of it",
     "healthz": "Ask whether the process lives",
     "readyz": "Ask whether tasks are taken and drawn for",
     "metrics": "Read Prometheus metrics",

@@ -7,16 +7,17 @@ from aiohttp import web
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.domain.task import PICTURES_MAX
 from cuckoo.protocol import routes
-from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView
-from cuckoo.protocol.views import DrawsView, Health, MinerList, ModelList, NetworkView
+from cuckoo.protocol.messages import Accepted, EvidenceUpload, ReceiptView, TaskRequest, TaskView
+from cuckoo.protocol.views import DisputeList, DrawsView, EvidenceView, Health, MinerList, ModelList, NetworkView
 from cuckoo.runtime.metrics import CONTENT_TYPE
 from cuckoo.services.dispatch.overview import PAGE_MAX
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.seeds import Seeds
 from cuckoo.storage.keys import ApiKey
 from cuckoo.web.bodies import JSON, json_response
-from cuckoo.web.mounting import Handle, mount, number_in, task_in
+from cuckoo.web.mounting import Handle, digest_in, mount, number_in, task_in
 from cuckoo.web.openapi import openapi_document
 from cuckoo.web.streaming import Streams, stream_events
 
@@ -24,6 +25,7 @@ _KEPT_FOR_EVER = "private, max-age=31536000, immutable"
 _PAGE_DEFAULT = 100
 _NODE_MAX = 2**32 - 1
 _PERIOD_MAX = 2**40
+_DISPUTE_MAX = 2**63 - 1
 _KEY = web.RequestKey("key", ApiKey)
 
 
@@ -33,11 +35,18 @@ def _owner(request: web.Request) -> int | None:
     return None if key is None else key.key_id
 
 
+def _dispute_in(request: web.Request) -> int:
+    return number_in(request.match_info["dispute"], "dispute", 1, _DISPUTE_MAX)
+
+
 class PublicApi:
     """Handlers; each is a line or two around a use case."""
 
-    def __init__(self, dispatch: Dispatch, seeds: Seeds, keys: AppKeys, *, streams_limit: int) -> None:
+    def __init__(
+        self, dispatch: Dispatch, seeds: Seeds, keys: AppKeys, evidence: Evidence, *, streams_limit: int
+    ) -> None:
         """Take the use cases, and how many event streams may be open."""
+        self._evidence = evidence
         self._keys = keys
         self._streams = Streams(streams_limit)
         self._dispatch = dispatch
@@ -46,7 +55,7 @@ class PublicApi:
         self._seeds = seeds
         self._openapi = openapi_document()
 
-    def mount(self, app: web.Application, *, body_limit: int) -> None:
+    def mount(self, app: web.Application, *, body_limit: int, picture_body_limit: int) -> None:
         """Put every public route onto an application."""
         handlers: dict[str, Handle] = {
             "submit_task": self.submit_task,
@@ -59,14 +68,20 @@ class PublicApi:
             "get_network": self.get_network,
             "list_miners": self.list_miners,
             "get_draws": self.get_draws,
+            "list_disputes": self.list_disputes,
+            "get_dispute": self.get_dispute,
+            "dispute_picture": self.dispute_picture,
+            "file_evidence": self.file_evidence,
             "healthz": self.healthz,
             "readyz": self.readyz,
             "metrics": self.metrics,
             "openapi": self.openapi,
         }
+        admits = {"file_evidence": self._admit_evidence}
         for route in routes.PUBLIC_ROUTES:
-            admit = self._admit if route.caller is routes.Caller.APP else None
-            mount(app, route, handlers[route.name], body_limit=body_limit, admit=admit)
+            admit = admits.get(route.name, self._admit if route.caller is routes.Caller.APP else None)
+            limit = picture_body_limit if route.binary else body_limit
+            mount(app, route, handlers[route.name], body_limit=limit, admit=admit)
 
     def _admit(self, request: web.Request) -> None:
         key = self._keys.admit(request.headers.get("Authorization"))
@@ -130,6 +145,27 @@ class PublicApi:
     async def get_draws(self, request: web.Request, _: Any) -> DrawsView:
         """A closed period, ready to be replayed."""
         return await self._seeds.draws(number_in(request.match_info["period"], "period", 0, _PERIOD_MAX))
+
+    async def list_disputes(self, _request: web.Request, _: Any) -> DisputeList:
+        """Disputes whose evidence is here."""
+        return await self._evidence.all()
+
+    async def get_dispute(self, request: web.Request, _: Any) -> EvidenceView:
+        """What jurors judge."""
+        return await self._evidence.get(_dispute_in(request))
+
+    async def dispute_picture(self, request: web.Request, _: Any) -> web.Response:
+        """A PNG file that jurors judge."""
+        png = await self._evidence.picture(_dispute_in(request), digest_in(request))
+        return web.Response(body=png, content_type="image/png", headers={"X-Content-Type-Options": "nosniff"})
+
+    def _admit_evidence(self, request: web.Request) -> None:
+        self._evidence.check_wanted(_dispute_in(request))
+
+    async def file_evidence(self, request: web.Request, body: EvidenceUpload) -> Accepted:
+        """What the accused shows."""
+        await self._evidence.file(_dispute_in(request), body)
+        return Accepted()
 
     async def healthz(self, _request: web.Request, _: Any) -> Health:
         """This process lives."""

@@ -10,6 +10,7 @@ from aiohttp import web
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
@@ -45,12 +46,17 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def coordinator_app(
-    dispatch: Dispatch, sessions: Sessions, seeds: Seeds, keys: AppKeys, settings: CoordinatorSettings
+    dispatch: Dispatch,
+    sessions: Sessions,
+    seeds: Seeds,
+    keys: AppKeys,
+    evidence: Evidence,
+    settings: CoordinatorSettings,
 ) -> web.Application:
     """Put both APIs together."""
     app = web.Application(middlewares=[errors])
-    public = PublicApi(dispatch, seeds, keys, streams_limit=settings.streams_limit)
-    public.mount(app, body_limit=settings.body_limit_bytes)
+    public = PublicApi(dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit)
+    public.mount(app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes)
     MinerApi(dispatch, sessions).mount(
         app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes
     )

@@ -20,8 +20,9 @@ from cuckoo.domain.tolerance import Likeness
 from cuckoo.inference.messages import Finished
 from cuckoo.inference.models import load_registry
 from cuckoo.inference.pool import Job, PoolOptions, WorkerPool
+from cuckoo.protocol.likeness import compare
 from cuckoo.protocol.png import difference
-from cuckoo.services.auditing.judging import Work, compare
+from cuckoo.services.auditing.judging import Work
 from cuckoo.services.auditing.service import MORE, NEWCOMER_AUDITS
 
 PROBABILITY = 0.02

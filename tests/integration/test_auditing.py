@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from PIL import Image
 
 from cuckoo.domain.amounts import CAI, Wei
-from cuckoo.domain.errors import Conflict
+from cuckoo.domain.errors import Conflict, NotFound
 from cuckoo.domain.pricing import Rates, price_of
-from cuckoo.protocol.messages import TaskRequest
+from cuckoo.protocol.messages import EvidenceUpload, SignedAssignment, TaskRequest
 from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.scheduler.eligibility import Exclusion
 from cuckoo.services.auditing import service
@@ -112,6 +112,32 @@ async def test_wrong_picture__two_others_agree__not_paid_and_left_out(tmp_path):
         assert demand.miners[2].why_inactive is Exclusion.UNHEALTHY
 
 
+async def test_wrong_picture__with_disputes__is_an_accusation_on_disk_whose_evidence_can_be_fetched(tmp_path):
+    async with auditing(tmp_path, audits=ALWAYS | {"disputes": True}) as (coordinator, (cheat, *others)):
+        assignment = await asked(coordinator, cheat)
+        upload = cheat.result(assignment, pictures=[WRONG])
+        await cheat.submit(assignment, upload)
+        for other in others:
+            await serve(other)
+        with pytest.raises(Conflict, match="made again"):
+            await settled(cheat, assignment, upload)
+        accusations = coordinator.store.accusations
+        (one,) = await accusations.unfinished()
+        assert (one.miner_node, one.state.value, one.dispute) == (2, "recorded", None)
+        with pytest.raises(NotFound):
+            await cheat.client.evidence(7)
+        await coordinator.store.writer.execute(accusations.opened(one.assignment_hash, 7))
+        shown = await cheat.client.evidence(7)
+        assert (shown.signed.assignment, shown.signed.receipt) == (assignment, upload.receipt)
+        assert shown.signed.receipt_signature == upload.signature
+        assert await cheat.client.evidence_picture(7, shown.pictures[0]) == WRONG[0]
+        with pytest.raises(NotFound):
+            await cheat.client.evidence_picture(7, bytes(32))
+        signed = SignedAssignment(assignment=assignment, signature=bytes(65))
+        with pytest.raises(NotFound, match="no such dispute is open"):
+            await cheat.client.file_evidence(7, EvidenceUpload(assignment=signed, result=upload))
+
+
 async def test_wrong_opinion__third_agrees_with_the_first__the_second_is_at_fault(tmp_path):
     async with auditing(tmp_path) as (coordinator, (honest, liar, third)):
         assignment = await asked(coordinator, honest)
@@ -126,6 +152,7 @@ async def test_wrong_opinion__third_agrees_with_the_first__the_second_is_at_faul
 
         await until(both_known, what="both to be known")
         assert coordinator.dispatch.engine.state.miners[3].health.left_out
+        assert await coordinator.store.accusations.unfinished() == [], "disputes are off"
         assert not coordinator.dispatch.engine.state.miners[2].health.left_out
 
 

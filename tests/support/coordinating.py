@@ -36,6 +36,7 @@ from cuckoo.scheduler.state import SchedulerSettings, State
 from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
+from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.purse import Purse
 from cuckoo.services.seeds import Seeds
@@ -187,6 +188,12 @@ class NoAudits:
         return False
 
 
+class NoDisputes:
+    """Nobody is accused."""
+
+    running = frozenset()
+
+
 class Running:
     """A coordinator that serves."""
 
@@ -234,6 +241,7 @@ async def running(
     rates=FREE,
     audits=None,
     open_access=True,
+    docket=None,
 ):
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
@@ -276,7 +284,8 @@ async def running(
             seeds = Seeds(COORDINATOR, NoChain(), store, period_s=10, clock=clock, start_period=dispatch.start_period)
             keys = AppKeys(book, open_access=open_access, clock=clock)
             await keys.refresh()
-            async with serving(coordinator_app(dispatch, sessions, seeds, keys, settings), listener):
+            evidence = Evidence(store, DOMAIN, docket or NoDisputes(), clock=clock)
+            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
                 coordinator.purse, coordinator.auditing = purse, auditing
                 coordinator.keys = keys

@@ -19,6 +19,7 @@ from cuckoo.protocol.messages import decode_binary
 from cuckoo.protocol.receipts import Receipt
 from cuckoo.runtime.clock import Clock
 from cuckoo.services.auditing.judging import Work, outvoted
+from cuckoo.storage.accusations import NewAccusation
 from cuckoo.storage.audits import Audit, AuditState, NewAudit
 from cuckoo.storage.records import AttemptState, Entry, StoredTask
 from cuckoo.storage.store import Store
@@ -100,6 +101,7 @@ class Auditing:
         device: OwnDevice | None,
         clock: Clock,
         secret: bytes = b"",
+        disputes: bool = False,
     ) -> None:
         """Take what it works with; call ``open`` before anything else.
 
@@ -111,6 +113,7 @@ class Auditing:
             device: our own; None to have other miners do it.
             clock: time.
             secret: decides with a result's receipt whether it is checked; random unless given.
+            disputes: record an accusation of each miner that was found wrong, with the same commit.
         """
         self._store = store
         self._workshop = workshop
@@ -119,6 +122,7 @@ class Auditing:
         self._device = device
         self._clock = clock
         self._secret = secret or secrets.token_bytes(32)
+        self._disputes = disputes
         self._passed: dict[NodeId, int] = {}
         self._waiting: set[tuple[TaskId, int]] = set()
         self._news = asyncio.Event()
@@ -273,6 +277,8 @@ class Auditing:
     async def _finish(self, audit: Audit, state: AuditState, detail: str) -> None:
         now = self._clock.now()
         commands: list[Command[Any]] = [self._store.audits.close(audit.audit_id, state, detail, now)]
+        if state is AuditState.FAILED:
+            commands += await self._accusation(audit.task_id, audit.attempt)
         if state is not AuditState.FAILED and audit.price_wei:
             owed = self._payer.owe(audit.miner_node, audit.task_id, audit.attempt, "result", audit.price_wei, now)
             commands.append(owed)
@@ -307,6 +313,15 @@ class Auditing:
             opened_at=self._clock.now(),
         )
         detail = "made to check another's result: other pixels or latents than both others"
-        await self._store.writer.execute(self._store.audits.add(audit, AuditState.FAILED, detail))
+        added = self._store.audits.add(audit, AuditState.FAILED, detail)
+        await self._store.writer.execute(together(added, *await self._accusation(wrong.task_id, wrong.attempt)))
         self._workshop.disproved(wrong.by)
         log.warning("result checked", state="failed", task=wrong.task_id, miner=wrong.by, detail=detail)
+
+    async def _accusation(self, task_id: TaskId, number: int) -> list[Command[None]]:
+        """Make what records an accusation of who brought a result; nothing where none is wanted."""
+        if not self._disputes:
+            return []
+        stored = await self._store.tasks.get(task_id)
+        attempt = stored.attempts[number - 1]
+        return [self._store.accusations.record(NewAccusation.of(attempt, stored.pictures, self._clock.now()))]

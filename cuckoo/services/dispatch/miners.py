@@ -32,6 +32,7 @@ from cuckoo.protocol.messages import (
     decode_binary,
     encode_binary,
 )
+from cuckoo.protocol.pictures import check_pictures, check_preview, most_bytes
 from cuckoo.protocol.receipts import Receipt
 from cuckoo.protocol.signing import check_signed_by
 from cuckoo.protocol.views import EventKind, TaskEvent
@@ -55,7 +56,6 @@ from cuckoo.scheduler.events import (
 from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Completion, Engine
 from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, read_reason, sentence, task_of
-from cuckoo.services.dispatch.pictures import check_pictures, check_preview, most_bytes
 from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.storage.audits import AuditState
 from cuckoo.storage.proofs import SecondReceipt

@@ -101,7 +101,7 @@ class Attempt:
 
     def __init__(  # noqa: PLR0913 - each is a part of its own that the service hands over
         self,
-        assignment: Assignment,
+        signed: SignedAssignment,
         assignment_hash: bytes,
         connection: Connection,
         *,
@@ -119,7 +119,8 @@ class Attempt:
         ``connection_of`` finds the coordinator again after it has moved; ``worker_died`` is awaited before such an
         attempt is given back; ``delayed`` is called when the result has to wait for its coordinator.
         """
-        self.assignment = assignment
+        self.assignment = assignment = signed.assignment
+        self._signed = signed
         self.assignment_hash = assignment_hash
         self._first_connection = connection
         self._connection_of = connection_of
@@ -259,6 +260,7 @@ class Attempt:
             signed_at=self._clock.now(),
             price_wei=self.assignment.price,
             model=self.assignment.parameters.model_digest,
+            assignment=encode_binary(self._signed),
         )
 
     async def give_back(self, kind: str, reason: str) -> None:

@@ -323,7 +323,7 @@ class Mining:
         if assignment_hash in self.in_flight:
             return
         attempt = Attempt(
-            assignment,
+            signed,
             assignment_hash,
             connection,
             miner=self._miner,

@@ -51,15 +51,14 @@ async def test_record__restart__found_again_with_upload(directory, clock):
 
 
 @pytest.mark.parametrize(("accepted", "state"), [(True, ReceiptState.ACCEPTED), (False, ReceiptState.REFUSED)])
-async def test_settle__reply__kept_and_upload_let_go(store, accepted, state):
+async def test_settle__reply__kept_and_upload_stays_for_a_jury(store, accepted, state):
     await store.writer.execute(store.receipts.record(receipt()))
     await store.writer.execute(store.receipts.settle(HASH, accepted=accepted, reply=b"voucher"))
     await store.writer.execute(store.receipts.settle(HASH, accepted=not accepted, reply=b"other"))
     settled = await store.receipts.get(HASH)
-    assert (settled.state, settled.reply, settled.result_hash) == (state, b"voucher", None)
+    assert (settled.state, settled.reply) == (state, b"voucher")
     assert await store.receipts.unsettled() == []
-    with pytest.raises(NotFound, match=state):
-        await store.receipts.result(settled)
+    assert await store.receipts.result(settled) == b"upload"
 
 
 async def test_settle__nothing_signed__not_found(store):

@@ -1,4 +1,4 @@
-"""Check a miner's pictures against its receipt, without trusting a byte of them."""
+"""Check pictures against their receipt, without trusting a byte of them."""
 
 import io
 import struct

@@ -1,0 +1,1 @@
+"""Judged disputes: a coordinator accuses, jurors make the task again and vote, the contract decides."""
