@@ -73,10 +73,6 @@ demo: install ## the whole network on this machine: chain, stake, miners, real p
 chaos: install ## 200 kill -9 and full disks under load, then every account is checked (a quarter of an hour)
 	@$(PY) -m tests.system.chaos
 
-.PHONY: fuzz
-fuzz: install ## requests made from the API's own description, for a quarter of an hour
-	@$(PY) -m tests.integration.fuzzing --minutes 15
-
 .PHONY: cheats
 cheats: install ## what audits catch: every cheat against honest runs, with real inference (minutes)
 	@$(PY) -m tests.bench.cheats
