@@ -118,10 +118,13 @@ class Ledger:
         return await self._reader.execute(lambda connection: _cumulative(connection, account, counterparty))
 
     async def earned_wei(self, account: str, counterparty: NodeId, task_id: TaskId, attempt: int) -> Wei:
-        """Read what is booked on an account for an attempt of a counterparty, in wei."""
+        """Read what the steps of a cancelled attempt of a counterparty are booked with, in wei.
+
+        An attempt that brought a result has nothing here: its result is answered, and booked, by itself.
+        """
         rows = await self._reader.execute(
             lambda connection: connection.execute(
-                "SELECT amount_wei FROM ledger WHERE account = ? AND kind IN ('result', 'cancelled') AND task_id = ? "
+                "SELECT amount_wei FROM ledger WHERE account = ? AND kind = 'cancelled' AND task_id = ? "
                 "AND attempt = ? AND counterparty = ?",
                 (account, bytes.fromhex(task_id), attempt, counterparty),
             ).fetchall()
