@@ -73,6 +73,10 @@ demo: install ## the whole network on this machine: chain, stake, miners, real p
 chaos: install ## 200 kill -9 and full disks under load, then every account is checked (a quarter of an hour)
 	@$(PY) -m tests.system.chaos
 
+.PHONY: simulate
+simulate: install ## 10,000 networks on a simulated clock, each with faults of its own, then planted faults (half an hour)
+	@$(PY) -m tests.simulation
+
 .PHONY: cheats
 cheats: install ## what audits catch: every cheat against honest runs, with real inference (minutes)
 	@$(PY) -m tests.bench.cheats

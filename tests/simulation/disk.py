@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from typing import ClassVar
 
 from cuckoo.storage.writer import Writer, _resolve
 
@@ -59,10 +60,10 @@ class Disk:
 class SimulatedWriter(Writer):
     """The production writer without its thread: the loop runs its commits, each a little later."""
 
-    disks = {}
+    disks: ClassVar = {}
     """By folder."""
 
-    observers = {}
+    observers: ClassVar = {}
     """By folder: called with the connection after each commit."""
 
     def __init__(self, directory, **more):
@@ -120,7 +121,7 @@ class SimulatedWriter(Writer):
             self._connection.execute("ROLLBACK")
             self.disk.crash(planned[1])
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as the writer's own thread does
             self._stop(batch, error)
             return
         self.observers[self.directory](self._connection)

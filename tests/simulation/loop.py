@@ -3,6 +3,9 @@
 import asyncio
 import selectors
 
+SLOW = 0.02
+"""Of what threads do."""
+
 
 class Stuck(Exception):
     """Nothing is left to wait for, yet somebody waits."""
@@ -26,8 +29,9 @@ class _Selector(selectors.SelectSelector):
 class SimulatedLoop(asyncio.SelectorEventLoop):
     """Time is how long it has run; no thread is ever started."""
 
-    def __init__(self):
+    def __init__(self, rng):
         self.passed_s = 0.0
+        self._rng = rng
         selector = _Selector()
         super().__init__(selector)
         selector.loop = self
@@ -37,7 +41,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         return self.passed_s
 
     def run_in_executor(self, executor, func, *args):
-        """Run a thread's work here, a millisecond later: what others do meanwhile comes first."""
+        """Run a thread's work here, a little later, sometimes much: what others do meanwhile comes first."""
         future = self.create_future()
 
         def run():
@@ -45,10 +49,10 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
                 return
             try:
                 future.set_result(func(*args))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
                 future.set_exception(error)
 
-        self.call_later(0.001, run)
+        self.call_later(self._rng.uniform(0.1, 3.0) if self._rng.random() < SLOW else 0.001, run)
         return future
 
     def call_soon_threadsafe(self, callback, *args, context=None):

@@ -50,7 +50,7 @@ def plan_of(seed):
     return Plan(seed, tasks, faults)
 
 
-def _fault(rng):
+def _fault(rng):  # noqa: PLR0911 - one line a kind
     at_s = rng.uniform(0.5, HORIZON_S)
     miner = f"miner {rng.choice(MINERS)}"
     who = rng.choice((COORDINATOR, COORDINATOR, miner))
@@ -71,7 +71,9 @@ def _fault(rng):
             return Fault(at_s, "disk full", who, seconds=rng.uniform(1, 10))
         case 9:
             weight = rng.choice((0, 0, 20_000, 90_000))
-            return Fault(at_s, rng.choice(("weight", "reorganisation")), miner, seconds=rng.uniform(1, 30), amount=weight)
+            return Fault(
+                at_s, rng.choice(("weight", "reorganisation")), miner, seconds=rng.uniform(1, 30), amount=weight
+            )
         case 10:
             return Fault(at_s, "worker dies", miner)
         case _:

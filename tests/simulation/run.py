@@ -12,9 +12,10 @@ import structlog
 
 from cuckoo.scheduler import seedchain
 from cuckoo.services import seeds
+from cuckoo.services.dispatch import miners
 from cuckoo.storage import store
 from tests.simulation.disk import SimulatedWriter
-from tests.simulation.loop import SimulatedLoop, Stuck
+from tests.simulation.loop import SimulatedLoop
 from tests.simulation.plan import plan_of
 from tests.simulation.world import World, temporary_folder
 
@@ -38,9 +39,10 @@ def run(plan, trace=None):
             (store, "Writer", SimulatedWriter),
             (seedchain, "LINKS", LINKS),
             (seeds, "LINKS", LINKS),
+            (miners, "_INLINE_PIXELS", 0),
         ):
             stack.enter_context(mock.patch.object(target, name, value))
-        loop = SimulatedLoop()
+        loop = SimulatedLoop(random.Random(f"threads {plan.seed}"))
         loop.set_exception_handler(lambda *_: None)
         stack.callback(loop.close)
         stack.callback(SimulatedWriter.disks.clear)
@@ -55,7 +57,7 @@ def run(plan, trace=None):
         try:
             asyncio.set_event_loop(loop)
             loop.run_until_complete(main())
-        except (Exception, Stuck) as found:
+        except Exception as found:  # noqa: BLE001 - whatever it is, this seed found it
             error = world.checks.broken or found
         finally:
             asyncio.set_event_loop(None)

@@ -13,7 +13,14 @@ import msgspec
 
 from cuckoo.chain.escrow import EscrowAccount
 from cuckoo.domain.amounts import CAI, Wei
-from cuckoo.domain.errors import CoordinatorUnreachable, CuckooError, NotSignedIn, TransientError, Unavailable
+from cuckoo.domain.errors import (
+    CoordinatorUnreachable,
+    CuckooError,
+    FatalError,
+    NotSignedIn,
+    TransientError,
+    Unavailable,
+)
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.pricing import Rates
 from cuckoo.domain.settings import CoordinatorSettings
@@ -42,6 +49,7 @@ ORIGIN = "http://127.0.0.1:8080"
 PROFILE = coordinating.PROFILE
 STEPS = 4
 ALL_ENDED_S = 1_500.0
+QUIET_S = 40.0
 SETTINGS = CoordinatorSettings(long_poll_s=10.0)
 AUDITED = 0.15
 HEAL = ("storm", "cut off", "disk full", "chain down", "clock jump", "weight", "reorganisation")
@@ -127,7 +135,7 @@ class Network:
         self.cut = set()
         self._numbers = {}
 
-    async def call(self, sender, what, handler, *, timeout_s, lost=None):
+    async def call(self, sender, what, handler, *, timeout_s, lost=None):  # noqa: C901 - all that can happen to a call
         """Call the coordinator.
 
         Args:
@@ -146,30 +154,20 @@ class Network:
         def late():
             return rng.uniform(0.0005, 0.01) if rng.random() > loss else rng.uniform(0.01, 8.0)
 
-        async def handle(life, first):
-            try:
-                result, error = await handler(life.desk), None
-            except CuckooError as fault:
-                result, error = None, fault
-            except asyncio.CancelledError:
-                if life.alive:
-                    raise
-                result, error = None, CoordinatorUnreachable("connection reset")
-            if not first:
-                return
+        def reply(life, result, error):
             if life.alive and (rng.random() < loss or sender.name in self.cut):
                 world.tell(f"{sender.name} -> {what}: the answer is lost")
                 if lost is not None and error is None and rng.random() < 0.5:
                     lost(life.desk, result)
-                return
-            loop.call_later(late(), settle, answer, result, error)
+            else:
+                loop.call_later(late(), settle, answer, result, error)
 
         def arrive(first):
             life = world.coordinator.life
             if life is None or not life.alive or life.desk is None:
                 settle(answer, None, CoordinatorUnreachable("connection refused"))
                 return
-            task = life.begin(handle(life, first))
+            task = life.begin(self._handle(handler, life, reply if first else None))
             if first:
                 handling.append(task)
 
@@ -196,6 +194,22 @@ class Network:
             if handling and not handling[0].done() and rng.random() < 0.7:
                 loop.call_later(late(), handling[0].cancel)
         return result
+
+    @staticmethod
+    async def _handle(handler, life, reply):
+        """Let the coordinator work on a request; ``reply`` is None for one that nobody waits for."""
+        try:
+            result, error = await handler(life.desk), None
+        except FatalError as fault:
+            result, error = None, CoordinatorUnreachable(f"answered with status 500: {fault}")
+        except CuckooError as fault:
+            result, error = None, fault
+        except asyncio.CancelledError:
+            if life.alive:
+                raise
+            result, error = None, CoordinatorUnreachable("connection reset")
+        if reply is not None:
+            reply(life, result, error)
 
 
 def settle(future, result, error):
@@ -306,20 +320,20 @@ class Pool:
         self.ready = asyncio.Event()
         self.ready.set()
         self.devices = ("cpu",)
+        self._free = asyncio.Lock()
         self._running = {}
 
     async def run(self, job, on_progress=None):
         rng = random.Random(f"{self._world.plan.seed} {self._life.name} {job.job_id}")
         step_s = rng.choice((0.05, 0.2, 1.0, 3.0))
-        while self._running:
-            await asyncio.sleep(0.05)
         ended = self._running[job.job_id] = asyncio.get_running_loop().create_future()
         try:
-            for step in range(1, STEPS + 1):
-                await asyncio.wait({ended}, timeout=step_s)
-                if ended.done():
-                    ended.result()
-                on_progress(StepDone(job_id=job.job_id, step=step, steps=STEPS))
+            async with self._free:
+                for step in range(1, STEPS + 1):
+                    await asyncio.wait({ended}, timeout=step_s)
+                    if ended.done():
+                        ended.result()
+                    on_progress(StepDone(job_id=job.job_id, step=step, steps=STEPS))
         finally:
             self._running.pop(job.job_id, None)
         parameters = job.parameters
@@ -463,7 +477,9 @@ class CoordinatorProcess(Process):
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(open_store(self.disk.folder, clock=clock.now))
             key, hasher, node = coordinating.COORDINATOR_KEY, coordinating.HASHER, coordinating.COORDINATOR
-            sessions = Sessions(node, key, hasher, chain.registry, store, origins={ORIGIN}, clock=clock, random_bytes=os.urandom)
+            sessions = Sessions(
+                node, key, hasher, chain.registry, store, origins={ORIGIN}, clock=clock, random_bytes=os.urandom
+            )
             purse = Purse(
                 node,
                 key,
@@ -478,7 +494,9 @@ class CoordinatorProcess(Process):
             )
             await purse.open()
             workshop = DispatchWorkshop(chain.registry)
-            auditing = Auditing(store, workshop, purse, probability=AUDITED, device=None, clock=clock, secret=b"a secret")
+            auditing = Auditing(
+                store, workshop, purse, probability=AUDITED, device=None, clock=clock, secret=b"a secret"
+            )
             await auditing.open()
             workshop.dispatch = dispatch = Dispatch(
                 State(coordinating.LIMITS),
@@ -643,7 +661,7 @@ class World:
         apps = self.loop.create_task(self._apps())
         try:
             await self._until(apps, troubles, living)
-            await asyncio.sleep(200.0)
+            await self._quiet()
         finally:
             for process in processes:
                 process.stop()
@@ -655,6 +673,13 @@ class World:
             if not task.cancelled() and task.exception() is not None:
                 raise task.exception()
         self.checks.reckon()
+
+    async def _quiet(self):
+        """Wait until audits are closed and every result is answered; whether they are is for the checks to say."""
+        for _ in range(30):
+            await asyncio.sleep(QUIET_S)
+            if not self.checks.unsettled():
+                return
 
     async def _until(self, apps, troubles, living):
         waiting = {apps, troubles}
@@ -691,7 +716,7 @@ class World:
                 heal = self._strike(fault, target)
                 self.loop.call_later(fault.seconds, heal)
 
-    def _strike(self, fault, target):
+    def _strike(self, fault, target):  # noqa: PLR0911 - one line a kind
         """Begin what passes by itself; returns what ends it."""
         network, chain = self.network, self.chain
         match fault.kind:
