@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cuckoo.domain.errors import NotFound
 from cuckoo.domain.keccak import merkle_proof
-from cuckoo.protocol.messages import OpenedLatents
+from cuckoo.protocol.messages import Challenge, OpenedLatents
+from cuckoo.protocol.openings import wanted
 
 _HEAD = struct.Struct(">HH")
 _LEAF = 32
@@ -25,25 +26,27 @@ def write(path: Path, leaves: Sequence[bytes], latents: Sequence[Sequence[bytes]
             file.writelines(steps)
 
 
-def opened(path: Path, picture: int, steps: Sequence[int]) -> tuple[OpenedLatents, ...]:
-    """Read some latents of a picture, with the proofs that they are among what was signed.
+def opened(path: Path, challenge: Challenge) -> tuple[OpenedLatents, ...]:
+    """Read the latents that a challenge asks for, with the proofs that they are among what was signed.
 
     Raises:
         NotFound: there is no such file, or no such picture or step in it.
     """
+    picture, step = challenge.picture, challenge.step
     try:
         with path.open("rb") as file:
             pictures, each = _HEAD.unpack(file.read(_HEAD.size))
-            if picture >= pictures or max(steps) >= each:
-                raise NotFound(f"show latents {list(steps)} of picture {picture}: {pictures} x {each} were kept")
+            if not (0 <= picture < pictures and 0 <= step < each - 1):
+                raise NotFound(f"show step {step} of picture {picture}: {pictures} x {each} latents were kept")
             leaves = [file.read(_LEAF) for _ in range(pictures * each)]
             start = file.tell()
             size = (file.seek(0, 2) - start) // len(leaves)
             found = []
-            for step in steps:
-                leaf = picture * each + step
+            for number in wanted(challenge, each - 1):
+                leaf = picture * each + number
                 file.seek(start + leaf * size)
-                found.append(OpenedLatents(step=step, payload=file.read(size), proof=tuple(merkle_proof(leaves, leaf))))
+                proof = tuple(merkle_proof(leaves, leaf))
+                found.append(OpenedLatents(step=number, payload=file.read(size), proof=proof))
             return tuple(found)
     except (OSError, struct.error) as error:
-        raise NotFound(f"show latents of picture {picture}: none were kept ({error})") from error
+        raise NotFound(f"show step {step} of picture {picture}: no latents were kept ({error})") from error

@@ -83,7 +83,16 @@ FAILURE = Route(
     request=messages.Failure,
     reply=messages.Accepted,
 )
-MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, PROGRESS, RESULT, FAILURE)
+CHALLENGE = Route(
+    name="challenge",
+    method="POST",
+    path="/miner/v1/challenges/{challenge}",
+    caller=Caller.MINER,
+    request=messages.ChallengeAnswer,
+    reply=messages.SubmitReply,
+    binary=True,
+)
+MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, PROGRESS, RESULT, FAILURE, CHALLENGE)
 
 SUBMIT_TASK = Route(
     name="submit_task",

@@ -25,7 +25,7 @@ from cuckoo.roles.status import MinerStatus
 from cuckoo.runtime.metrics import MinerMetrics
 from cuckoo.runtime.service import Service
 from cuckoo.services.bookkeeping.booking import Booking
-from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
+from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
 from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
@@ -78,6 +78,7 @@ async def open_miner(
             Miner(node.node_id, signer, Domain(chain.network.chain_id, chain.network.staking)),
             pool=pool,
             receipts=receipts,
+            latents=KeptLatents(folder / "latents"),
             escrow=EscrowContract(chain.client),
             coordinators=chain.registry.coordinators,
             connect=CoordinatorClient,

@@ -64,7 +64,7 @@ async def open_store(directory: Path, *, clock: Callable[[], float] = time.time)
                 ledger=Ledger(reader),
                 receipts=Receipts(reader, blobs),
                 vouchers=Vouchers(reader),
-                audits=Audits(reader),
+                audits=Audits(reader, blobs),
                 proofs=Proofs(reader),
                 compounds=Compounds(reader),
             )

@@ -4,7 +4,6 @@ import struct
 
 import pytest
 
-from cuckoo.inference.latents import opened
 from cuckoo.inference.pool import PoolOptions, WorkerPool
 from cuckoo.inference.replaying import HISTORY
 from cuckoo.protocol.messages import ChallengeAnswer
@@ -64,7 +63,7 @@ async def test_replay__one_latent_or_pixel_off__is_seen(pool, tmp_path):
     assert exact(await again(pool, kept, 2, 1, latents={3: off})) == (True, False, True)
     other = await make(pool, task(prompt="a yellow star"), tmp_path)
     assert exact(await again(pool, kept, 2, 1, png=other.done.pictures[0])) == (True, True, False)
-    final = opened(other.path, 0, [5])[0].payload
+    final = other.opened(2, 1)[-1].payload
     assert exact(await again(pool, kept, 2, 1, latents={5: final})) == (True, True, False)
 
 

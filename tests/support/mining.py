@@ -21,7 +21,7 @@ from cuckoo.protocol.eip712 import Domain, hash_sign_in
 from cuckoo.protocol.messages import ProgressReply, Session, SignedAssignment, SignInOffer, SubmitReply
 from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.signing import Signer, check_signed_by
-from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
+from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 
 DOMAIN = Domain(31_337, Address("0x5FbDB2315678afecb367f032d93F642f64180aa3"))
 MINER_KEY = Signer(b"\x11" * 32)
@@ -347,6 +347,7 @@ class Network:
             Miner(NodeId(9), MINER_KEY, DOMAIN),
             pool=self.pool,
             receipts=self.receipts,
+            latents=KeptLatents(self.store.writer.directory / "latents"),
             escrow=self.escrow,
             coordinators=lambda: [coordinator.node() for coordinator in self.coordinators],
             connect=lambda origin: next(c for c in self.coordinators if c.origin == origin),

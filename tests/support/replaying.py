@@ -12,7 +12,6 @@ from cuckoo.inference.messages import Finished, Replay
 from cuckoo.inference.models import Model, load_registry
 from cuckoo.inference.pool import Job
 from cuckoo.protocol.messages import Challenge
-from cuckoo.protocol.openings import wanted
 
 _numbers = itertools.count(1)
 
@@ -50,8 +49,7 @@ class Kept:
         return Challenge(id=1, picture=picture, step=step, history=history, deadline=0)
 
     def opened(self, step, history, picture=0):
-        challenge = self.challenge(step, history, picture)
-        return opened(self.path, picture, wanted(challenge, self.parameters.steps))
+        return opened(self.path, self.challenge(step, history, picture))
 
 
 async def make(pool, parameters, folder):
