@@ -8,9 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cuckoo.domain.errors import NotFound, PeerFault
+from cuckoo.domain.errors import PeerFault
 from cuckoo.domain.task import SCHEDULERS
 from cuckoo.inference.pool import PoolOptions, WorkerPool
+from cuckoo.protocol.messages import ChallengeAnswer
+from cuckoo.protocol.openings import check_answer
 from tests.support.replaying import again, every_scheduler, exact, make, task
 
 MOST = 5
@@ -21,8 +23,9 @@ async def least_history(pool, scheduler: str, steps: int, folder: Path) -> int:
     """Return from how many latents every step of a scheduler is made again exactly; 0 where no number suffices."""
     try:
         kept = await make(pool, task(scheduler, steps), folder)
-        kept.opened(0, 1)
-    except (NotFound, PeerFault):
+        answer = ChallengeAnswer(latents=kept.opened(0, 1))
+        check_answer(answer, kept.challenge(0, 1), kept.parameters, kept.done.latents_root)
+    except PeerFault:  # it refuses this number of steps, or takes another
         return 0
     for history in range(1, MOST + 1):
         for step in reversed(range(steps)):

@@ -3,6 +3,7 @@
 import struct
 
 import pytest
+import pytest_asyncio
 
 from cuckoo.inference.pool import PoolOptions, WorkerPool
 from cuckoo.inference.replaying import HISTORY
@@ -12,11 +13,12 @@ from tests.bench.replays import least_history
 from tests.support.replaying import again, every_scheduler, exact, make, task
 
 ONE_CPU = PoolOptions(devices=("cpu",), threads=1)
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one child serves all of them
 STEPS = 9
 """As many as it takes: UniPC seems replayable from four latents where there are five steps."""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool():
     async with WorkerPool([every_scheduler()], ONE_CPU) as pool:
         await pool.ready.wait()

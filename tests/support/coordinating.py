@@ -233,6 +233,7 @@ async def running(
     escrow=None,
     rates=FREE,
     audits=None,
+    models=(MODEL,),
     open_access=True,
 ):
     """Serve on a free port, as the role does."""
@@ -256,7 +257,8 @@ async def running(
             )
             await purse.open()
             workshop = DispatchWorkshop(registry)
-            auditing = Auditing(store, workshop, purse, device=None, clock=clock, **audits) if audits else NoAudits()
+            checks = {"device": None, "clock": clock} | (audits or {})
+            auditing = Auditing(store, workshop, purse, **checks) if audits else NoAudits()
             if audits:
                 await auditing.open()
             workshop.dispatch = dispatch = Dispatch(
@@ -266,7 +268,7 @@ async def running(
                 registry,
                 purse,
                 auditing,
-                models=[MODEL],
+                models=list(models),
                 settings=settings,
                 clock=clock,
                 end_session=sessions.end,

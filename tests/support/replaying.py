@@ -6,8 +6,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from cuckoo.domain.keccak import latent_leaf, merkle_root
 from cuckoo.domain.task import SCHEDULERS, TaskParameters
-from cuckoo.inference.latents import opened
+from cuckoo.inference.latents import opened, write
 from cuckoo.inference.messages import Finished, Replay
 from cuckoo.inference.models import Model, load_registry
 from cuckoo.inference.pool import Job
@@ -74,6 +75,23 @@ async def again(pool, kept, step, history, picture=0, latents=None, png=None, pa
             png=png or kept.done.pictures[picture],
         )
     )
+
+
+def forged(kept, folder, changes):
+    """Return a result whose maker signed other latents: ``changes`` by (picture, number)."""
+    each = kept.parameters.steps + 1
+    latents = []
+    for picture in range(kept.parameters.pictures):
+        shown = {one.step: one.payload for step in range(each - 1) for one in kept.opened(step, 1, picture)}
+        latents.append([changes.get((picture, number), shown[number]) for number in range(each)])
+    leaves = [
+        latent_leaf(picture, number, payload)
+        for picture, payloads in enumerate(latents)
+        for number, payload in enumerate(payloads)
+    ]
+    path = folder / f"{next(_numbers)}.forged"
+    write(path, leaves, latents)
+    return Kept(kept.parameters, replace(kept.done, latents_root=merkle_root(leaves)), path)
 
 
 def exact(replayed):
