@@ -92,15 +92,13 @@ async def test_challenge__nothing_kept__asks_again_until_it_is_refused(network):
         assert network.coordinator.answers == []
 
 
-async def test_challenge__while_it_waits__the_slot_is_free(network):
+async def test_challenge__while_it_waits__both_slots_are_offered(network):
     network.coordinator.submit_replies = [msgspec.structs.replace(CHECKED, challenge=ASKED)]
     network.coordinator.answer_replies = [None]  # never answered
     async with network.running():
         await work(network)
         await network.until(lambda: network.coordinator.answers)
-        network.pool.jobs.clear()
-        network.coordinator.assign()
-        await network.until(lambda: network.pool.jobs)
+        await network.until(lambda: network.coordinator.parked == 2)
 
 
 async def test_restart__with_an_unsettled_result__keeps_its_latents_and_no_others(network):
