@@ -14,7 +14,7 @@ from cuckoo.chain.escrow import EscrowAccount
 from cuckoo.client.coordinator import CoordinatorClient
 from cuckoo.demo.cheats import Cheat, CheatingPool
 from cuckoo.domain.amounts import CAI, Wei
-from cuckoo.domain.errors import Conflict, NotFound
+from cuckoo.domain.errors import Conflict, NotFound, WorkerDied
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.pricing import Rates
 from cuckoo.inference.models import load_registry
@@ -165,6 +165,30 @@ async def test_scheduler__not_on_the_list__is_made_again_as_a_whole(pool, tmp_pa
         assert (coordinator.device.replayed, coordinator.device.made) == (0, 1)
 
 
+async def test_other_number_format__is_made_again_as_a_whole(pool, tmp_path):
+    """Where even the starting noise differs, latents can not be compared."""
+    profile = replace(pool.loaded()[DIGEST].profile, dtype="float16")
+
+    def change(kept):
+        return replace_done(kept, profile=profile)
+
+    async with asked(tmp_path, pool, change=change) as (coordinator, _, _, _, _, reply):
+        assert (reply.audited, reply.challenge) == (True, None)
+        await until(lambda: _is(coordinator, {(2, "passed"): 1}), what="the audit")
+        assert (coordinator.device.replayed, coordinator.device.made) == (0, 1)
+
+
+async def test_device__that_fails__leaves_it_to_a_second_run(pool, tmp_path, monkeypatch):
+    async def fails(*_):
+        raise WorkerDied("it is gone")
+
+    monkeypatch.setattr(Device, "replay", fails)
+    async with asked(tmp_path, pool) as (coordinator, miner, _, _, kept, reply):
+        assert not (await miner.answer(reply.challenge, kept)).audited
+        assert await states(coordinator) == {(2, "passed"): 1}
+        assert coordinator.device.made == 1
+
+
 async def test_part_of_them__is_made_again_as_a_whole(pool, tmp_path, monkeypatch):
     monkeypatch.setattr(steps, "WHOLE", 1.0)
     async with asked(tmp_path, pool) as (coordinator, _, _, _, _, reply):
@@ -262,7 +286,7 @@ async def test_latents__not_of_the_task_though_signed__fail(pool, tmp_path, monk
     payload = next(one.payload for one in other.opened(2, 1) if one.step == number)
 
     def change(kept):
-        return forged(kept, tmp_path, {(0, number): payload})
+        return forged(kept, tmp_path, {number: payload})
 
     async with asked(tmp_path, pool, change=change) as (coordinator, miner, _, _, kept, reply):
         with pytest.raises(Conflict, match=why):
@@ -305,7 +329,7 @@ def _nudged(kept, folder, by):
     moved = {}
     for number, payload in shown.items():
         values = struct.unpack(f"<{len(payload) // 4}f", payload)
-        moved[0, number] = struct.pack(f"<{len(values)}f", *(value + by for value in values))
+        moved[number] = struct.pack(f"<{len(values)}f", *(value + by for value in values))
     return forged(kept, folder, moved)
 
 

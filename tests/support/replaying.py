@@ -77,21 +77,23 @@ async def again(pool, kept, step, history, picture=0, latents=None, png=None, pa
     )
 
 
-def forged(kept, folder, changes):
-    """Return a result whose maker signed other latents: ``changes`` by (picture, number)."""
-    each = kept.parameters.steps + 1
-    latents = []
-    for picture in range(kept.parameters.pictures):
-        shown = {one.step: one.payload for step in range(each - 1) for one in kept.opened(step, 1, picture)}
-        latents.append([changes.get((picture, number), shown[number]) for number in range(each)])
+def keep(parameters, done, latents, folder):
+    """Return a result whose maker signed these latents, by picture and number."""
     leaves = [
         latent_leaf(picture, number, payload)
         for picture, payloads in enumerate(latents)
         for number, payload in enumerate(payloads)
     ]
-    path = folder / f"{next(_numbers)}.forged"
+    path = folder / f"{next(_numbers)}.latents"
     write(path, leaves, latents)
-    return Kept(kept.parameters, replace(kept.done, latents_root=merkle_root(leaves)), path)
+    return Kept(parameters, replace(done, latents_root=merkle_root(leaves)), path)
+
+
+def forged(kept, folder, changes):
+    """Return a result of one picture with other latents: ``changes`` by number."""
+    steps = kept.parameters.steps
+    shown = {one.step: one.payload for step in range(steps) for one in kept.opened(step, 1)}
+    return keep(kept.parameters, kept.done, [[(shown | changes)[number] for number in range(steps + 1)]], folder)
 
 
 def exact(replayed):
