@@ -61,6 +61,12 @@ class Bench:
             made.parameters, made.done, [[latents[0], *(one for one in latents[1:] for _ in (0, 1))]], self.folder
         )
 
+    async def joined(self, wanted):
+        """Another seed's latents behind the right starting noise: one step is wrong."""
+        made, right = await self.changed(wanted, seed=0), await self.honest(wanted)
+        latents = [every(right)[0].payload, *(one.payload for one in every(made)[1:])]
+        return keep(wanted, made.done, [latents], self.folder)
+
     async def noise(self, wanted):
         made = await self.honest(wanted)
         latents = [[random.randbytes(len(one.payload)) for one in every(made)]]
@@ -135,6 +141,7 @@ async def catches(bench, count):
         "ignores the seed": lambda wanted: bench.changed(wanted, seed=0),
         "shows what it made for another task": lambda wanted: bench.changed(wanted, prompt="a fish", seed=1),
         "shows noise": bench.noise,
+        "joins the right noise to a picture of another seed": bench.joined,
         "does half the steps, and shows each twice": bench.half,
     }
     for saved in LAZY:
