@@ -80,6 +80,11 @@ simulate: install ## 10,000 networks on a simulated clock, each with faults of i
 .PHONY: cheats
 cheats: install ## what audits catch: every cheat against honest runs, with real inference (minutes)
 	@$(PY) -m tests.bench.cheats
+	@$(PY) -m tests.bench.steps
+
+.PHONY: replays
+replays: install ## which schedulers let a single step be checked: each step made again, with real inference
+	@$(PY) -m tests.bench.replays
 
 # Procrastinate is only here to be compared with. PostgreSQL: apt install postgresql, or this, which needs Python 3.12.
 .venv/.procrastinate: .venv/.python

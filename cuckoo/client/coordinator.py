@@ -7,6 +7,7 @@ from cuckoo.domain.errors import PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
 from cuckoo.protocol.messages import (
+    ChallengeAnswer,
     EvidenceUpload,
     Failure,
     Poll,
@@ -86,6 +87,11 @@ class CoordinatorClient:
         """Upload a result; once this returns it is durable there."""
         path = _path(routes.RESULT, task_id, attempt)
         return decode_binary(await self._send(routes.RESULT, encode_binary(upload), token, path), SubmitReply)
+
+    async def answer(self, token: str, challenge: int, answer: ChallengeAnswer) -> SubmitReply:
+        """Answer a challenge; the reply comes when the answer was checked, or says that it is being checked."""
+        path = routes.CHALLENGE.path.format(challenge=challenge)
+        return decode_binary(await self._send(routes.CHALLENGE, encode_binary(answer), token, path), SubmitReply)
 
     async def fail(self, token: str, task_id: TaskId, attempt: int, failure: Failure) -> None:
         """Report that an attempt failed."""

@@ -19,6 +19,8 @@ from cuckoo.inference.messages import (
     Loaded,
     LoadFailed,
     Progress,
+    Replay,
+    Replayed,
     Run,
     Sampled,
     Shutdown,
@@ -60,7 +62,7 @@ class Owner(Protocol):
     def child_progressed(self, progress: Progress) -> None:
         """One step of a job is done."""
 
-    def child_answered(self, answer: Finished | Failed | Cancelled) -> None:
+    def child_answered(self, answer: Finished | Replayed | Failed | Cancelled) -> None:
         """A job has ended."""
 
     def child_died(self, jobs: Sequence[str], why: str) -> None:
@@ -91,7 +93,7 @@ class Child:
         self._owner = owner
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._jobs: dict[str, Run] = {}
+        self._jobs: dict[str, Run | Replay] = {}
         self._sampling = ""
         self._deaths = 0
         self.closing = False
@@ -116,7 +118,7 @@ class Child:
         """Start the process, and start it again whenever it dies, within limits."""
         self._keeper = asyncio.create_task(self._keep(), name=f"worker {self.device}")
 
-    def run(self, run: Run) -> None:
+    def run(self, run: Run | Replay) -> None:
         """Begin a job; the child must be free."""
         self._jobs[run.job_id] = run
         self._sampling = run.job_id
@@ -230,7 +232,7 @@ class Child:
             self._owner.child_given_up(f"loading a model: {answer.message}", fatal=True)
         else:
             run = self._jobs.pop(answer.job_id, None)
-            if run is not None and isinstance(answer, Finished):
+            if isinstance(run, Run) and isinstance(answer, Finished):
                 self._deaths = 0
                 self._learn(run, answer)
             self._owner.child_answered(answer)

@@ -42,11 +42,14 @@ class Loaded(_Message, frozen=True, kw_only=True):
         digest: of the files that were loaded.
         profile: what will decide the pixels.
         pixel_step_s: measured seconds per pixel and denoising step at the model's default size, guidance included.
+        replays: by scheduler ("" is the model's own), from how many latents one step is made again exactly; those that
+            are missing can not.
     """
 
     digest: str
     profile: RuntimeProfile
     pixel_step_s: float
+    replays: dict[str, int] = {}
 
 
 class LoadFailed(_Message, frozen=True, kw_only=True):
@@ -64,12 +67,36 @@ class Run(_Message, frozen=True, kw_only=True):
         parameters: what to draw.
         batch_bucket: pictures per batch, 1 unless the task allows more.
         preview_every: send the picture as it stands after every so many steps; 0 for never.
+        latents_file: where to write the latents of every step, see :mod:`cuckoo.inference.latents`; "" for nowhere.
     """
 
     job_id: str
     parameters: TaskParameters
     batch_bucket: int = 1
     preview_every: int = 0
+    latents_file: str = ""
+
+
+class Replay(_Message, frozen=True, kw_only=True):
+    """Parent: make one step again from latents that somebody else shows, and say how far theirs is from it.
+
+    Attributes:
+        job_id: names the job in the answer.
+        parameters: what was to be drawn.
+        picture: which of the pictures.
+        step: the step, from 0; it leads from latents ``step`` to latents ``step + 1``.
+        history: from how many latents it is made.
+        latents: float32 little-endian bytes by number, see :func:`cuckoo.protocol.openings.wanted`.
+        png: the picture that the last latents are said to have become.
+    """
+
+    job_id: str
+    parameters: TaskParameters
+    picture: int
+    step: int
+    history: int
+    latents: dict[int, bytes]
+    png: bytes
 
 
 class Cancel(_Message, frozen=True, kw_only=True):
@@ -118,6 +145,32 @@ class Finished(_Message, frozen=True, kw_only=True):
     seconds: float
 
 
+class Apart(msgspec.Struct, frozen=True):
+    """How far two things lie apart: whether they are equal to the bit, and the mean difference of pixels, of 255."""
+
+    exact: bool
+    mean: float
+
+
+class Replayed(_Message, frozen=True, kw_only=True):
+    """Child: how far what was shown lies from what a step gives here; latents are compared by what they decode to.
+
+    Attributes:
+        profile: the runtime profile of this run.
+        noise: of the starting noise.
+        step: of the latents after the step.
+        decoded: of the picture.
+        seconds: what it took.
+    """
+
+    job_id: str
+    profile: RuntimeProfile
+    noise: Apart
+    step: Apart
+    decoded: Apart
+    seconds: float
+
+
 class Failed(_Message, frozen=True, kw_only=True):
     """Child: the job ended without a result.
 
@@ -139,8 +192,8 @@ class Cancelled(_Message, frozen=True, kw_only=True):
     job_id: str
 
 
-ToChild = Load | Run | Cancel | Shutdown
-ToParent = Loaded | LoadFailed | Progress | Sampled | Finished | Failed | Cancelled
+ToChild = Load | Run | Replay | Cancel | Shutdown
+ToParent = Loaded | LoadFailed | Progress | Sampled | Finished | Replayed | Failed | Cancelled
 
 _encoder = msgspec.msgpack.Encoder()
 _to_child: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)

@@ -96,10 +96,11 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A drawing as it leaves the child: PNG files, pixel hashes and the Merkle root over the latents."""
+    """A drawing as it leaves the child: PNG files, pixel hashes, the leaves over the latents and their Merkle root."""
 
     pictures: list[bytes]
     picture_hashes: list[bytes]
+    leaves: list[bytes]
     latents_root: bytes
 
 
@@ -111,13 +112,15 @@ def encode(drawing: Drawing) -> Encoded:
         for step, payload in enumerate(steps)
     ]
     return Encoded(
-        pictures=[_png(image) for image in drawing.pictures],
+        pictures=[png(image) for image in drawing.pictures],
         picture_hashes=[pixel_hash(image.height, image.width, image.tobytes()) for image in drawing.pictures],
+        leaves=leaves,
         latents_root=merkle_root(leaves),
     )
 
 
-def _png(image: Image.Image) -> bytes:
+def png(image: Image.Image) -> bytes:
+    """Write an image as a PNG file."""
     out = BytesIO()
     image.save(out, "PNG", compress_level=_PNG_LEVEL)
     return out.getvalue()
@@ -138,7 +141,13 @@ def smaller_sides(width_px: int, height_px: int) -> tuple[int, int] | None:
 
 
 class Pipeline:
-    """A loaded model. Not safe for threads: one job at a time."""
+    """A loaded model. Not safe for threads: one job at a time.
+
+    Attributes:
+        model: the registry's entry.
+        pipe: diffusers' pipeline.
+        starting_latents: its own way to draw the starting noise.
+    """
 
     def __init__(self, model: Model, device: str, digest_cache: models.DigestCache | None = None) -> None:
         """Load a model from its folder or from the hub, after its digest was checked.
@@ -163,16 +172,16 @@ class Pipeline:
                 f"{model.digest}; restore the files, or correct models.toml"
             )
         diffusers.utils.logging.disable_progress_bar()
-        self._pipe = diffusers.DiffusionPipeline.from_pretrained(
+        self.pipe = diffusers.DiffusionPipeline.from_pretrained(
             folder, dtype=self._dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
         ).to(device)
-        self._pipe.set_progress_bar_config(disable=True)
-        self._accepted = frozenset(inspect.signature(self._pipe.__call__).parameters)
-        shown = getattr(self._pipe, "_callback_tensor_inputs", ())
+        self.pipe.set_progress_bar_config(disable=True)
+        self._accepted = frozenset(inspect.signature(self.pipe.__call__).parameters)
+        shown = getattr(self.pipe, "_callback_tensor_inputs", ())
         if "callback_on_step_end" not in self._accepted or "latents" not in shown:
-            raise ConfigError(f"loading the model {model.name}: {type(self._pipe).__name__} does not show its latents")
-        self._own_scheduler = self._pipe.scheduler
-        self._starting_latents = self._pipe.prepare_latents
+            raise ConfigError(f"loading the model {model.name}: {type(self.pipe).__name__} does not show its latents")
+        self._own_scheduler = self.pipe.scheduler
+        self.starting_latents = self.pipe.prepare_latents
 
     def profile(self, batch_bucket: int = 1) -> RuntimeProfile:
         """Describe what decides the exact pixels of this pipeline."""
@@ -219,7 +228,7 @@ class Pipeline:
             offered = f"{self.model.name} takes its own (empty) or one of {', '.join(limits.schedulers)}"
             raise InvalidField("scheduler", parameters.scheduler, offered)
         try:
-            self._scheduler(parameters.scheduler).set_timesteps(parameters.steps)
+            self.scheduler(parameters.scheduler).set_timesteps(parameters.steps)
         except ValueError as error:
             raise InvalidField("steps", parameters.steps, f"{parameters.scheduler} says: {error}") from error
         if parameters.negative_prompt and "negative_prompt" not in self._accepted:
@@ -288,11 +297,11 @@ class Pipeline:
         drawing = Drawing(profile=self.profile(bucket))
         batches = -(-parameters.pictures // bucket)
         for number in range(batches):
-            recorder = _Recorder(self._pipe, watch, number, batches)
-            self._pipe.scheduler = self._scheduler(parameters.scheduler)
-            self._pipe.prepare_latents = recorder.wrap(self._starting_latents)
+            recorder = _Recorder(self.pipe, watch, number, batches)
+            self.pipe.scheduler = self.scheduler(parameters.scheduler)
+            self.pipe.prepare_latents = recorder.wrap(self.starting_latents)
             first = number * bucket
-            images = self._pipe(**self._arguments(parameters, first, bucket), callback_on_step_end=recorder.step).images
+            images = self.pipe(**self.arguments(parameters, first, bucket), callback_on_step_end=recorder.step).images
             wanted = min(bucket, parameters.pictures - first)
             for image in images[:wanted]:
                 if image.size != (parameters.width_px, parameters.height_px):
@@ -306,12 +315,12 @@ class Pipeline:
             drawing.step_s += recorder.step_s
         return drawing
 
-    def _scheduler(self, name: str) -> Any:
+    def scheduler(self, name: str) -> Any:
         """Return a fresh scheduler: one carries the history of its last run."""
         kind = getattr(diffusers, name) if name else type(self._own_scheduler)
         return kind.from_config(self._own_scheduler.config)
 
-    def _arguments(self, parameters: TaskParameters, first: int, bucket: int) -> dict[str, Any]:
+    def arguments(self, parameters: TaskParameters, first: int, bucket: int) -> dict[str, Any]:
         """Build the pipeline's arguments for pictures first .. first + bucket - 1.
 
         Each generator is on the CPU, so the start does not depend on the GPU model (diffusers recommends the same).
@@ -329,6 +338,14 @@ class Pipeline:
             "callback_on_step_end_tensor_inputs": ["latents"],
         }
         return {name: value for name, value in arguments.items() if name in self._accepted}
+
+
+def decoded(pipe: Any, latents: torch.Tensor) -> bytes:
+    """Return what one picture's latents, finished or not, look like, as a PNG file."""
+    vae = pipe.vae
+    scaled = latents / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0)
+    pixels = vae.decode(scaled.to(vae.dtype), return_dict=False)[0]
+    return png(pipe.image_processor.postprocess(pixels, output_type="pil")[0])
 
 
 class _Recorder:
@@ -364,7 +381,7 @@ class _Recorder:
             raise JobStopped(f"stopping after step {index + 1}: the job was cancelled")
         steps = self._pipe.num_timesteps
         due = self._watch.preview_every and (index + 1) % self._watch.preview_every == 0 and index + 1 < steps
-        preview = self._preview(latents) if due else b""
+        preview = decoded(self._pipe, latents[:1]) if due else b""
         self._watch.progress(self._number * steps + index + 1, self._batches * steps, preview)
         self._last_s = time.perf_counter()
         return {}
@@ -376,12 +393,6 @@ class _Recorder:
 
     def _keep(self, latents: torch.Tensor) -> None:
         self._latents.append(latents.detach().to("cpu", torch.float32, copy=True))
-
-    def _preview(self, latents: torch.Tensor) -> bytes:
-        vae = self._pipe.vae
-        scaled = latents[:1] / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0)
-        pixels = vae.decode(scaled.to(vae.dtype), return_dict=False)[0]
-        return _png(self._pipe.image_processor.postprocess(pixels, output_type="pil")[0])
 
 
 def _dtype(name: str) -> torch.dtype:

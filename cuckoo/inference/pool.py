@@ -17,7 +17,7 @@ from cuckoo.domain.identifiers import ModelDigest
 from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint
 from cuckoo.inference.child import Child, ChildPlan
-from cuckoo.inference.messages import Cancelled, Failed, Finished, Progress, Run
+from cuckoo.inference.messages import Cancelled, Failed, Finished, Progress, Replay, Replayed, Run
 from cuckoo.inference.models import Model
 
 log = structlog.get_logger(__name__)
@@ -94,11 +94,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         job_id: unique among the jobs under way, for example task id and attempt.
         parameters: what to draw.
         preview_every: steps between two previews; 0 for none.
+        latents_file: where the latents of every step are written, see :mod:`cuckoo.inference.latents`; "" for nowhere.
     """
 
     job_id: str
     parameters: TaskParameters
     preview_every: int = 0
+    latents_file: str = ""
 
 
 class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +112,8 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
         profile: the runtime profile on the first of them.
         pixel_step_s: measured seconds per pixel and denoising step on the slowest of them.
         max_pixels: the registry's limit, or less once a device's memory was measured.
+        replays: by scheduler, from how many latents a step is made again, as
+            :class:`cuckoo.inference.messages.Loaded` says.
     """
 
     model: Model
@@ -117,15 +121,16 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     profile: RuntimeProfile
     pixel_step_s: float
     max_pixels: int
+    replays: dict[str, int] = {}
 
 
 class _Pending:
     """A job from its arrival to its result."""
 
-    def __init__(self, job: Job, on_progress: Callable[[Progress], None] | None) -> None:
-        self.job = job
+    def __init__(self, run: Run | Replay, on_progress: Callable[[Progress], None] | None) -> None:
+        self.run = run
         self.on_progress = on_progress
-        self.result: asyncio.Future[Finished] = asyncio.get_running_loop().create_future()
+        self.result: asyncio.Future[Finished | Replayed] = asyncio.get_running_loop().create_future()
         self.child: Child | None = None
 
     def fail(self, error: BaseException) -> None:
@@ -192,7 +197,7 @@ class WorkerPool:
             await asyncio.wait(running, timeout=self.options.grace_s)
         await asyncio.gather(*(child.close(self.options.grace_s if kind is None else 0.0) for child in self._children))
         for pending in list(self._jobs.values()):
-            pending.fail(WorkerDied(f"running job {pending.job.job_id}: the worker pool was closed"))
+            pending.fail(WorkerDied(f"running job {pending.run.job_id}: the worker pool was closed"))
         if self._given_up and self._given_up.done() and not self._given_up.cancelled():
             self._given_up.exception()  # it was for watch(); nobody may have asked
 
@@ -219,6 +224,24 @@ class WorkerPool:
             WorkerDied: the child died, or the pool is closing; another try may help.
             WorkerFault: the child met an error of its own.
         """
+        run = Run(
+            job_id=job.job_id,
+            parameters=job.parameters,
+            batch_bucket=self.options.batch_bucket,
+            preview_every=job.preview_every,
+            latents_file=job.latents_file,
+        )
+        finished = await self._run(run, on_progress)
+        assert isinstance(finished, Finished)
+        return finished
+
+    async def replay(self, replay: Replay) -> Replayed:
+        """Make one step again on the first device that is free; raises as ``run``."""
+        replayed = await self._run(replay, None)
+        assert isinstance(replayed, Replayed)
+        return replayed
+
+    async def _run(self, job: Run | Replay, on_progress: Callable[[Progress], None] | None) -> Finished | Replayed:
         if self._closing or not self._children:
             raise WorkerDied(f"running job {job.job_id}: the worker pool is not open")
         if self._given_up and self._given_up.done():
@@ -261,6 +284,7 @@ class WorkerPool:
                 profile=homes[0].loaded[model.digest].profile,
                 pixel_step_s=max(child.speed[model.digest] for child in homes),
                 max_pixels=min(model.limits.max_pixels, self._memory_limit.get(model.digest, model.limits.max_pixels)),
+                replays=homes[0].loaded[model.digest].replays,
             )
         return found
 
@@ -272,15 +296,8 @@ class WorkerPool:
             if not child.free:
                 continue
             pending = self._waiting.popleft()
-            job, pending.child = pending.job, child
-            child.run(
-                Run(
-                    job_id=job.job_id,
-                    parameters=job.parameters,
-                    batch_bucket=self.options.batch_bucket,
-                    preview_every=job.preview_every,
-                )
-            )
+            pending.child = child
+            child.run(pending.run)
 
     # What children report.
 
@@ -300,17 +317,17 @@ class WorkerPool:
         if pending is not None and pending.on_progress is not None:
             pending.on_progress(progress)
 
-    def child_answered(self, answer: Finished | Failed | Cancelled) -> None:
+    def child_answered(self, answer: Finished | Replayed | Failed | Cancelled) -> None:
         """A job has ended in its child."""
         pending = self._jobs.get(answer.job_id)
         if pending is None or pending.result.done():
             return
-        if isinstance(answer, Finished):
+        if isinstance(answer, Finished | Replayed):
             pending.result.set_result(answer)
         elif isinstance(answer, Cancelled):
             pending.fail(JobCancelled(f"job {answer.job_id} was cancelled"))
         elif answer.kind == "out_of_memory":
-            digest = pending.job.parameters.model_digest
+            digest = pending.run.parameters.model_digest
             known = self._memory_limit.get(digest, answer.limit_pixels)
             self._memory_limit[digest] = min(known, answer.limit_pixels)
             pending.fail(OutOfMemory(answer.message, answer.limit_pixels))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cuckoo.domain.errors import CuckooError, PeerFault
+from cuckoo.inference import latents
 from cuckoo.inference.messages import (
     Cancel,
     Cancelled,
@@ -26,6 +27,8 @@ from cuckoo.inference.messages import (
     Loaded,
     LoadFailed,
     Progress,
+    Replay,
+    Replayed,
     Run,
     Sampled,
     Shutdown,
@@ -50,7 +53,7 @@ class Worker:
         self._requests = requests
         self._answers = answers
         self._writing = threading.Lock()
-        self._inbox: queue.SimpleQueue[Load | Run | Shutdown] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Load | Run | Replay | Shutdown] = queue.SimpleQueue()
         self._under_way: set[str] = set()
         self._stopped: set[str] = set()
         self._pipelines: dict[str, Pipeline] = {}
@@ -62,6 +65,8 @@ class Worker:
         while not isinstance(message := self._inbox.get(), Shutdown):
             if isinstance(message, Load):
                 self._load(message)
+            elif isinstance(message, Replay):
+                self._replay(message)
             else:
                 self._run(message)
         self._encoder.shutdown(wait=True)
@@ -92,6 +97,7 @@ class Worker:
     def _load(self, load: Load) -> None:
         try:
             from cuckoo.inference.pipelines import Pipeline  # torch takes seconds to import
+            from cuckoo.inference.replaying import replays
 
             cache = DigestCache(Path(load.digest_cache)) if load.digest_cache else None
             pipeline = Pipeline(load.model, load.device, cache)
@@ -101,7 +107,14 @@ class Worker:
             self._say(LoadFailed(digest=load.model.digest, message=f"{load.model.name} on {load.device}: {why}"))
             return
         self._pipelines[load.model.digest] = pipeline
-        self._say(Loaded(digest=load.model.digest, profile=pipeline.profile(), pixel_step_s=pixel_step_s))
+        self._say(
+            Loaded(
+                digest=load.model.digest,
+                profile=pipeline.profile(),
+                pixel_step_s=pixel_step_s,
+                replays=replays(pipeline),
+            )
+        )
 
     def _run(self, run: Run) -> None:
         from cuckoo.inference.pipelines import JobStopped, MemoryExhausted, Watch
@@ -110,7 +123,7 @@ class Worker:
         job_id, digest = run.job_id, run.parameters.model_digest
         pipeline = self._pipelines.get(digest)
         if pipeline is None:
-            self._fail(job_id, "invalid", f"model_digest: {digest} is not loaded here")
+            self._fail(job_id, "invalid", _not_loaded(digest))
             return
         watch = Watch(
             stopped=lambda: job_id in self._stopped,
@@ -131,13 +144,17 @@ class Worker:
             self._fail(job_id, "internal", f"{type(error).__name__}: {error}")
         else:
             self._say(Sampled(job_id=job_id))
-            self._encoder.submit(self._finish, job_id, drawing, started)
+            self._encoder.submit(self._finish, run, drawing, started)
 
-    def _finish(self, job_id: str, drawing: "Drawing", started: float) -> None:
+    def _finish(self, run: Run, drawing: "Drawing", started: float) -> None:
         from cuckoo.inference.pipelines import encode
+
+        job_id = run.job_id
 
         try:
             encoded = encode(drawing)
+            if run.latents_file:
+                latents.write(Path(run.latents_file), encoded.leaves, drawing.latents)
         except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
             self._fail(job_id, "internal", f"encoding the pictures: {type(error).__name__}: {error}")
             return
@@ -153,13 +170,45 @@ class Worker:
             )
         )
 
+    def _replay(self, replay: Replay) -> None:
+        from cuckoo.inference.replaying import run_again
+
+        started = time.perf_counter()
+        job_id, digest = replay.job_id, replay.parameters.model_digest
+        pipeline = self._pipelines.get(digest)
+        if pipeline is None:
+            self._fail(job_id, "invalid", _not_loaded(digest))
+            return
+        try:
+            noise, step, decoded = run_again(pipeline, replay)
+        except PeerFault as error:
+            self._fail(job_id, "invalid", str(error))
+        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
+            self._fail(job_id, "internal", f"{type(error).__name__}: {error}")
+        else:
+            seconds = time.perf_counter() - started
+            self._end(
+                Replayed(
+                    job_id=job_id,
+                    profile=pipeline.profile(),
+                    noise=noise,
+                    step=step,
+                    decoded=decoded,
+                    seconds=seconds,
+                )
+            )
+
     def _fail(self, job_id: str, kind: FailureKind, message: str, limit_pixels: int = 0) -> None:
         self._end(Failed(job_id=job_id, kind=kind, message=message, limit_pixels=limit_pixels))
 
-    def _end(self, answer: Finished | Failed | Cancelled) -> None:
+    def _end(self, answer: Finished | Replayed | Failed | Cancelled) -> None:
         self._under_way.discard(answer.job_id)
         self._stopped.discard(answer.job_id)
         self._say(answer)
+
+
+def _not_loaded(digest: str) -> str:
+    return f"model_digest: {digest} is not loaded here"
 
 
 def devices() -> list[str]:

@@ -158,16 +158,50 @@ class EvidenceUpload(Message, frozen=True, kw_only=True):
     result: ResultUpload
 
 
+class Challenge(msgspec.Struct, frozen=True, kw_only=True):
+    """A question about one step of a result, drawn after its receipt was in.
+
+    Attributes:
+        id: where the answer goes.
+        picture: index of the picture.
+        step: from 0; it leads from latents ``step`` to latents ``step + 1``.
+        history: from how many latents the step is made, itself included.
+        deadline: unix seconds.
+    """
+
+    id: int
+    picture: int
+    step: int
+    history: int
+    deadline: int
+
+
 class SubmitReply(Reply, frozen=True, kw_only=True):
     """The result is durable.
 
     Attributes:
         voucher: all that the miner has earned here; None when that is nothing.
         audited: this result is being checked first: its price comes with the answer to a later repeat.
+        challenge: what the miner has to show for that.
     """
 
     voucher: SignedVoucher | None = None
     audited: bool = False
+    challenge: Challenge | None = None
+
+
+class OpenedLatents(msgspec.Struct, frozen=True, kw_only=True):
+    """Latents of one picture: float32 little-endian, and the siblings of their leaf from the bottom up."""
+
+    step: int
+    payload: bytes
+    proof: tuple[bytes, ...]
+
+
+class ChallengeAnswer(Message, frozen=True, kw_only=True):
+    """The latents that a challenge asks for, each with its proof to the receipt's root."""
+
+    latents: tuple[OpenedLatents, ...]
 
 
 class Failure(Message, frozen=True, kw_only=True):

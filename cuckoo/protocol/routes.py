@@ -97,7 +97,16 @@ FAILURE = Route(
     body_max=_SMALL,
     reply=messages.Accepted,
 )
-MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, PROGRESS, RESULT, FAILURE)
+CHALLENGE = Route(
+    name="challenge",
+    method="POST",
+    path="/miner/v1/challenges/{challenge}",
+    caller=Caller.MINER,
+    request=messages.ChallengeAnswer,
+    reply=messages.SubmitReply,
+    binary=True,
+)
+MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, PROGRESS, RESULT, FAILURE, CHALLENGE)
 
 SUBMIT_TASK = Route(
     name="submit_task",

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.node import Node
-from cuckoo.domain.task import TaskParameters
+from cuckoo.domain.task import RuntimeProfile, TaskParameters
+from cuckoo.inference.messages import Replay, Replayed
 from cuckoo.inference.models import load_registry
 from cuckoo.inference.pool import Job, PoolOptions, WorkerPool
+from cuckoo.protocol.messages import Challenge
 from cuckoo.runtime.service import Service
 from cuckoo.services.auditing.judging import Work
 from cuckoo.services.follower import Follower
@@ -73,6 +75,30 @@ class AuditDevice:
             picture_hashes=tuple(made.picture_hashes),
             latents_root=made.latents_root,
             pictures=tuple(made.pictures),
+        )
+
+    def history(self, parameters: TaskParameters, profile: RuntimeProfile) -> int:
+        """Return from how many latents a step is made again; 0 where it can not, as for another number format."""
+        loaded = self._pool.loaded().get(parameters.model_digest)
+        if loaded is None or loaded.profile.dtype != profile.dtype:  # even the starting noise depends on the format
+            return 0
+        return loaded.replays.get(parameters.scheduler, 0)
+
+    async def replay(
+        self, parameters: TaskParameters, challenge: Challenge, latents: dict[int, bytes], png: bytes
+    ) -> Replayed:
+        """Make a step again; raises WorkerDied, JobRefused, WorkerFault."""
+        self._count += 1
+        return await self._pool.replay(
+            Replay(
+                job_id=f"audit {self._count}",
+                parameters=parameters,
+                picture=challenge.picture,
+                step=challenge.step,
+                history=challenge.history,
+                latents=latents,
+                png=png,
+            )
         )
 
 

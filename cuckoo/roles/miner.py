@@ -28,7 +28,7 @@ from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.disputing.court import Court
 from cuckoo.services.disputing.jury import Jury
 from cuckoo.services.disputing.opinion import Opinions, Pool
-from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
+from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 from cuckoo.services.mining.coordinators import callable_coordinators
 from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
 from cuckoo.services.reporting import Reporting
@@ -85,6 +85,7 @@ async def open_miner(
             Miner(node.node_id, signer, Domain(chain.network.chain_id, chain.network.staking)),
             pool=pool,
             receipts=receipts,
+            latents=KeptLatents(folder / "latents"),
             escrow=EscrowContract(chain.client),
             coordinators=chain.registry.coordinators,
             connect=CoordinatorClient,

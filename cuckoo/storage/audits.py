@@ -6,13 +6,16 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import NotFound
 from cuckoo.domain.identifiers import NodeId, TaskId
+from cuckoo.protocol.messages import Challenge, decode_binary, encode_binary
+from cuckoo.storage.blobs import Blobs
 from cuckoo.storage.writer import Command, Reader
 
-_COLUMNS = "audit_id, task_id, attempt, miner_node, price_wei, state, detail, opened_at, closed_at"
+_COLUMNS = "audit_id, task_id, attempt, miner_node, price_wei, state, detail, opened_at, closed_at, challenge, answer"
 
 
 class AuditState(StrEnum):
@@ -25,31 +28,45 @@ class AuditState(StrEnum):
 
 
 class NewAudit(msgspec.Struct, frozen=True, kw_only=True):
-    """A result that waits to be checked. ``price_wei``: what is owed for it once it has passed."""
+    """A result that waits to be checked.
+
+    Attributes:
+        price_wei: what is owed for it once it has passed.
+        challenge: what its miner has to show, where that is to do; ``id`` becomes that of the audit.
+    """
 
     task_id: TaskId
     attempt: int
     miner_node: NodeId
     price_wei: Wei
     opened_at: float
+    challenge: Challenge | None = None
 
 
 class Audit(NewAudit, frozen=True, kw_only=True):
-    """An audit as it is stored. ``opinions``: the tasks that make the result again; ``detail``: what was found."""
+    """An audit as it is stored.
+
+    Attributes:
+        detail: what was found.
+        opinions: the tasks that make the result again.
+        answer: blob hash of the answer to the challenge; None until there is one.
+    """
 
     audit_id: int
     state: AuditState
     detail: str = ""
     closed_at: float | None = None
     opinions: tuple[TaskId, ...] = ()
+    answer: bytes | None = None
 
 
 class Audits:
-    """Audits and the tasks they gave out."""
+    """Audits, the tasks they gave out, and the answers to their challenges."""
 
-    def __init__(self, reader: Reader) -> None:
-        """Read through ``reader``."""
+    def __init__(self, reader: Reader, blobs: Blobs) -> None:
+        """Read through ``reader``; keep answers in ``blobs``."""
         self._reader = reader
+        self._blobs = blobs
 
     def add(self, audit: NewAudit, state: AuditState = AuditState.OPEN, detail: str = "") -> Command[int]:
         """Store an audit, open or with what was found at once; the command returns its id."""
@@ -57,8 +74,8 @@ class Audits:
         def run(connection: sqlite3.Connection) -> int:
             return (
                 connection.execute(
-                    "INSERT INTO audits (task_id, attempt, miner_node, price_wei, state, detail, opened_at, closed_at) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO audits (task_id, attempt, miner_node, price_wei, state, detail, opened_at, closed_at, "
+                    "challenge) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         bytes.fromhex(audit.task_id),
                         audit.attempt,
@@ -68,6 +85,7 @@ class Audits:
                         detail,
                         audit.opened_at,
                         None if state is AuditState.OPEN else audit.opened_at,
+                        None if audit.challenge is None else encode_binary(audit.challenge),
                     ),
                 ).lastrowid
                 or 0
@@ -81,6 +99,29 @@ class Audits:
         def run(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "INSERT INTO audit_opinions VALUES (?, ?, ?)", (audit_id, number, bytes.fromhex(task_id))
+            )
+
+        return run
+
+    def ask(self, audit_id: int, challenge: Challenge) -> Command[None]:
+        """Put another challenge in the place of an open audit's."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE audits SET challenge = ? WHERE audit_id = ? AND state = 'open'",
+                (encode_binary(challenge), audit_id),
+            )
+
+        return run
+
+    def answer(self, audit_id: int, answer: bytes) -> Command[None]:
+        """Keep the answer to an open audit's challenge, unless there is one already."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            digest = self._blobs.put(answer)(connection)
+            connection.execute(
+                "UPDATE audits SET answer = ? WHERE audit_id = ? AND state = 'open' AND answer IS NULL",
+                (digest, audit_id),
             )
 
         return run
@@ -106,6 +147,11 @@ class Audits:
         """Read the open ones, in order."""
         return await self._read("WHERE state = 'open' ORDER BY audit_id", ())
 
+    async def get(self, audit_id: int) -> Audit | None:
+        """Read one; None when there is none."""
+        found = await self._read("WHERE audit_id = ?", (audit_id,))
+        return found[0] if found else None
+
     async def of_attempt(self, task_id: TaskId, attempt: int) -> Audit | None:
         """Read the audit of a result; None when there is none."""
         found = await self._read("WHERE task_id = ? AND attempt = ?", (bytes.fromhex(task_id), attempt))
@@ -129,7 +175,7 @@ class Audits:
 
 
 def _audit(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Audit:
-    audit_id, task_id, attempt, miner_node, price_wei, state, detail, opened_at, closed_at = row
+    audit_id, task_id, attempt, miner_node, price_wei, state, detail, opened_at, closed_at, challenge, answer = row
     opinions = connection.execute(
         "SELECT task_id FROM audit_opinions WHERE audit_id = ? ORDER BY number", (audit_id,)
     ).fetchall()
@@ -144,4 +190,6 @@ def _audit(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Audit:
         opened_at=opened_at,
         closed_at=closed_at,
         opinions=tuple(TaskId(raw.hex()) for (raw,) in opinions),
+        challenge=None if challenge is None else replace(decode_binary(challenge, Challenge), id=audit_id),
+        answer=answer,
     )

@@ -10,6 +10,7 @@ from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol import routes
 from cuckoo.protocol.messages import (
     Accepted,
+    ChallengeAnswer,
     Failure,
     Poll,
     Progress,
@@ -24,9 +25,10 @@ from cuckoo.protocol.messages import (
 from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.sessions import Sessions, SignedIn
 from cuckoo.web.bodies import reply
-from cuckoo.web.mounting import Handle, attempt_in, mount, task_in
+from cuckoo.web.mounting import Handle, attempt_in, mount, number_in, task_in
 
 _BEARER = "Bearer "
+_CHALLENGE_MAX = 2**63 - 1
 _SESSION = web.RequestKey("session", SignedIn)
 
 
@@ -53,6 +55,7 @@ class MinerApi:
             "progress": self.progress,
             "result": self.result,
             "failure": self.failure,
+            "challenge": self.challenge,
         }
         for route in routes.MINER_ROUTES:
             mount(
@@ -126,3 +129,8 @@ class MinerApi:
         node = _node_of(request)
         await self._miners.failure(node, task_in(request), attempt_in(request), body)
         return Accepted()
+
+    async def challenge(self, request: web.Request, body: ChallengeAnswer) -> SubmitReply:
+        """The latents that were asked for."""
+        number = number_in(request.match_info["challenge"], "challenge", 1, _CHALLENGE_MAX)
+        return await self._miners.answer(_node_of(request), number, body)

@@ -33,6 +33,7 @@ _PATH_TYPES: dict[str, dict[str, Any]] = {
     "period": {"type": "integer", "minimum": 0, "maximum": 2**40},
     "dispute": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "challenge": {"type": "integer", "minimum": 1, "maximum": 2**53},
 }
 _QUERY: dict[str, list[dict[str, Any]]] = {
     "list_miners": [
@@ -58,6 +59,7 @@ _SUMMARIES = {
     "progress": "Report a step; the answer says whether to stop",
     "result": "Upload pictures and the signed receipt",
     "failure": "Report that an attempt brings no result",
+    "challenge": "Show latents of a result that is being checked",
     "submit_task": "Ask for pictures",
     "get_task": "Read a task",
     "cancel_task": "Take a task back",

@@ -240,6 +240,7 @@ async def running(
     escrow=None,
     rates=FREE,
     audits=None,
+    models=(MODEL,),
     open_access=True,
     docket=None,
 ):
@@ -264,7 +265,8 @@ async def running(
             )
             await purse.open()
             workshop = DispatchWorkshop(registry)
-            auditing = Auditing(store, workshop, purse, device=None, clock=clock, **audits) if audits else NoAudits()
+            checks = {"device": None, "clock": clock} | (audits or {})
+            auditing = Auditing(store, workshop, purse, **checks) if audits else NoAudits()
             if audits:
                 await auditing.open()
             workshop.dispatch = dispatch = Dispatch(
@@ -274,7 +276,7 @@ async def running(
                 registry,
                 purse,
                 auditing,
-                models=[MODEL],
+                models=list(models),
                 settings=settings,
                 clock=clock,
                 end_session=sessions.end,

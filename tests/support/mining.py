@@ -21,7 +21,7 @@ from cuckoo.protocol.eip712 import Domain, hash_sign_in
 from cuckoo.protocol.messages import ProgressReply, Session, SignedAssignment, SignInOffer, SubmitReply
 from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.signing import Signer, check_signed_by
-from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
+from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 
 DOMAIN = Domain(31_337, Address("0x5FbDB2315678afecb367f032d93F642f64180aa3"))
 MINER_KEY = Signer(b"\x11" * 32)
@@ -92,11 +92,13 @@ class Pool:
         self.ready.set()
         self.devices = ("cpu",) * devices
         self.jobs = {}
+        self.asked = []
         self.listeners = {}
         self.cancelled = []
         self.model = MODEL
 
     async def run(self, job, on_progress=None):
+        self.asked.append(job)
         self.jobs[job.job_id] = asyncio.get_running_loop().create_future()
         self.listeners[job.job_id] = on_progress
         try:
@@ -177,6 +179,7 @@ class Coordinator:
         self.requests, self.proofs, self.polls, self.steps, self.uploads, self.failures = [], [], [], [], [], []
         self.progress_reply = ProgressReply(cancelled=False)
         self.submit_errors = []
+        self.submit_replies, self.answers, self.answer_replies = [], [], []
         self.sign_in_voucher = None
         self.vouchers = []
         self.signed_out = 0
@@ -317,7 +320,23 @@ class Coordinator:
         self.uploads.append((task_id, upload))
         if self.submit_errors:
             raise self.submit_errors.pop(0)
+        if self.submit_replies:
+            return self._reply(self.submit_replies.pop(0))
         return SubmitReply(voucher=self.vouchers.pop(0) if self.vouchers else None)
+
+    async def answer(self, token, challenge, answer):
+        self._check(token)
+        self.answers.append((challenge, answer))
+        reply = self.answer_replies.pop(0) if self.answer_replies else SubmitReply()
+        if reply is None:
+            await asyncio.Event().wait()
+        return self._reply(reply)
+
+    @staticmethod
+    def _reply(reply):
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     async def fail(self, token, task_id, attempt, failure):
         self._check(token)
@@ -347,6 +366,7 @@ class Network:
             Miner(NodeId(9), MINER_KEY, DOMAIN),
             pool=self.pool,
             receipts=self.receipts,
+            latents=KeptLatents(self.store.writer.directory / "latents"),
             escrow=self.escrow,
             coordinators=lambda: [coordinator.node() for coordinator in self.coordinators],
             connect=lambda origin: next(c for c in self.coordinators if c.origin == origin),

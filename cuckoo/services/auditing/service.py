@@ -1,23 +1,27 @@
-"""Chooses results, has them made again, and pays or refuses them."""
+"""Chooses results, has them or a step of them made again, and pays or refuses them."""
 
 import asyncio
 import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from cuckoo.domain.amounts import Wei
-from cuckoo.domain.errors import CuckooError, FatalError, NotFound
+from cuckoo.domain.errors import Conflict, CuckooError, FatalError, NotFound
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.node import Node
 from cuckoo.domain.task import TaskParameters
 from cuckoo.domain.tolerance import Likeness
-from cuckoo.protocol.messages import decode_binary
+from cuckoo.protocol.likeness import compare
+from cuckoo.protocol.messages import Challenge, ChallengeAnswer, decode_binary, encode_binary
 from cuckoo.protocol.receipts import Receipt
 from cuckoo.runtime.clock import Clock
+from cuckoo.services.auditing import steps
 from cuckoo.services.auditing.judging import Work, outvoted
 from cuckoo.storage.accusations import NewAccusation
 from cuckoo.storage.audits import Audit, AuditState, NewAudit
@@ -39,6 +43,12 @@ AT_ONCE = 8
 LOOK_S = 1.0
 PATIENCE_S = 120.0
 """So long an opinion may wait for somebody who could give it."""
+
+VERDICT_S = 20.0
+"""So long whoever answers a challenge is kept waiting for what comes of it."""
+
+_COMMIT_S = 2.0
+"""After the end of a challenge's time, so that an answer of the last moment is on disk before it is missed."""
 
 
 class Workshop(Protocol):
@@ -81,7 +91,7 @@ class Payer(Protocol):
         """Keep so much free for a miner; less than 0 ends that."""
 
 
-class OwnDevice(Protocol):
+class OwnDevice(steps.StepDevice, Protocol):
     """A device of the coordinator's own. Raises CuckooError when it can not."""
 
     async def make(self, parameters: TaskParameters) -> Work:
@@ -124,17 +134,23 @@ class Auditing:
         self._secret = secret or secrets.token_bytes(32)
         self._disputes = disputes
         self._passed: dict[NodeId, int] = {}
-        self._waiting: set[tuple[TaskId, int]] = set()
+        self._waiting: dict[tuple[TaskId, int], asyncio.Event] = {}
         self._news = asyncio.Event()
 
     async def open(self) -> None:
-        """Read how miners did so far, and keep the price of what is being checked free."""
+        """Read how miners did so far, keep the price of what is being checked free, and give time to answer anew."""
         for (node, state), count in (await self._store.audits.counts()).items():
             if state is AuditState.PASSED:
                 self._passed[node] = count
         for audit in await self._store.audits.all_open():
             self._payer.hold(audit.miner_node, audit.price_wei)
-            self._waiting.add((audit.task_id, audit.attempt))
+            self._waiting[audit.task_id, audit.attempt] = asyncio.Event()
+            if audit.challenge is not None and audit.answer is None:
+                again = replace(audit.challenge, deadline=self._deadline())
+                await self._store.writer.execute(self._store.audits.ask(audit.audit_id, again))
+
+    def _deadline(self) -> int:
+        return int(self._clock.now()) + steps.ANSWER_S
 
     # What dispatch asks.
 
@@ -147,10 +163,41 @@ class Auditing:
         drawn = hmac.digest(self._secret, receipt, hashlib.sha256)
         return int.from_bytes(drawn[:8], "big") < chance * 2**64
 
+    def challenge(self, parameters: TaskParameters, receipt: bytes, suspicious: bool) -> Challenge | None:
+        """Return what the miner of a chosen result has to show of one step; None when all of it is made again."""
+        if self._device is None or suspicious:
+            return None
+        return steps.question(parameters, receipt, self._device, self._secret, self._deadline())
+
     def opened(self, task_id: TaskId, attempt: int) -> None:
         """Take note that a result waits to be checked, and that this is on disk."""
-        self._waiting.add((task_id, attempt))
+        self._waiting[task_id, attempt] = asyncio.Event()
         self._news.set()
+
+    async def answer(self, miner: NodeId, audit_id: int, answer: ChallengeAnswer) -> tuple[TaskId, int]:
+        """Keep the first answer to a challenge, and wait for what comes of it, though not for long.
+
+        Returns:
+            Task and attempt that it is about.
+
+        Raises:
+            NotFound: this miner was not asked that.
+            Conflict: too late.
+        """
+        audit = await self._store.audits.get(audit_id)
+        if audit is None or audit.challenge is None or audit.miner_node != miner:
+            raise NotFound(f"take an answer: challenge {audit_id} was not put to miner {miner}")
+        if audit.state is AuditState.OPEN and audit.answer is None:
+            if self._clock.now() > audit.challenge.deadline:
+                raise Conflict(f"take an answer: challenge {audit_id} was to be answered in {steps.ANSWER_S} s")
+            await self._store.writer.execute(self._store.audits.answer(audit_id, encode_binary(answer)))
+            self._news.set()
+        closed = self._waiting.get((audit.task_id, audit.attempt))
+        if closed is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(VERDICT_S):
+                    await closed.wait()
+        return audit.task_id, audit.attempt
 
     def waits(self, task_id: TaskId, attempt: int) -> bool:
         """Tell whether a result is being checked now."""
@@ -172,7 +219,7 @@ class Auditing:
                     if task.done():
                         working.pop(number).result()
                 for audit in await self._store.audits.all_open():
-                    if audit.audit_id not in working and len(working) < AT_ONCE:
+                    if audit.audit_id not in working and len(working) < AT_ONCE and self._ripe(audit):
                         working[audit.audit_id] = asyncio.create_task(self._audit(audit))
                 sleep = asyncio.ensure_future(self._clock.sleep(LOOK_S))
                 news = asyncio.ensure_future(self._news.wait())
@@ -186,6 +233,11 @@ class Auditing:
                 task.cancel()
             await asyncio.gather(*working.values(), return_exceptions=True)
 
+    def _ripe(self, audit: Audit) -> bool:
+        """Tell whether there is something to do: not while a miner has time to answer."""
+        asked = audit.challenge
+        return asked is None or audit.answer is not None or self._clock.now() > asked.deadline + _COMMIT_S
+
     async def _audit(self, audit: Audit) -> None:
         try:
             stored = await self._store.tasks.get(audit.task_id)
@@ -194,6 +246,14 @@ class Auditing:
             await self._finish(audit, AuditState.UNDECIDED, str(error))
             return
         parameters = decode_binary(stored.parameters, TaskParameters)
+        if audit.challenge is not None:
+            likeness, detail = await self._step(audit, audit.challenge, parameters, original)
+            if likeness is not Likeness.UNCLEAR:
+                state = AuditState.PASSED if likeness is Likeness.SAME else AuditState.FAILED
+                proven = likeness is Likeness.DIFFERENT and await self._proven(parameters, original)
+                await self._finish(audit, state, detail, accuse=proven)
+                return
+            log.info("one step does not tell", task=audit.task_id, miner=audit.miner_node, reason=detail)
         opinions: list[Work] = []
         if self._device is not None and (own := await self._own(parameters)) is not None:
             opinions.append(own)
@@ -207,7 +267,9 @@ class Auditing:
                 return
             if likeness is Likeness.DIFFERENT:
                 others = ", ".join("this coordinator" if one.by is None else f"miner {one.by}" for one in opinions)
-                await self._finish(audit, AuditState.FAILED, f"made again by {others}: other pixels or latents")
+                await self._finish(
+                    audit, AuditState.FAILED, f"made again by {others}: other pixels or latents", accuse=True
+                )
                 return
             if len(opinions) >= OPINIONS_MAX:
                 await self._finish(audit, AuditState.UNDECIDED, "the others do not agree with each other")
@@ -217,6 +279,28 @@ class Auditing:
                 await self._finish(audit, AuditState.UNDECIDED, "nobody else could make it")
                 return
             opinions.append(work)
+
+    async def _step(
+        self, audit: Audit, challenge: Challenge, parameters: TaskParameters, original: Work
+    ) -> tuple[Likeness, str]:
+        """Check one step; UNCLEAR when the whole has to be made again."""
+        if audit.answer is None:
+            asked = f"step {challenge.step} of picture {challenge.picture}"
+            return Likeness.DIFFERENT, f"asked for {asked}, it showed no latents within {steps.ANSWER_S} s"
+        if self._device is None:
+            return Likeness.UNCLEAR, "there is no device of our own any more"
+        answer = await self._store.blobs.get(audit.answer)
+        try:
+            return await steps.judge(challenge, answer, parameters, original, self._device)
+        except FatalError:
+            raise
+        except CuckooError as error:
+            return Likeness.UNCLEAR, str(error)
+
+    async def _proven(self, parameters: TaskParameters, original: Work) -> bool:
+        """Tell whether a jury would see it too: jurors make the whole again, and know nothing of a challenge."""
+        own = await self._own(parameters)
+        return own is not None and compare(original, own) is Likeness.DIFFERENT
 
     async def _own(self, parameters: TaskParameters) -> Work | None:
         assert self._device is not None
@@ -274,10 +358,10 @@ class Auditing:
             pictures=tuple([await self._store.blobs.get(digest) for digest in stored.pictures]),
         )
 
-    async def _finish(self, audit: Audit, state: AuditState, detail: str) -> None:
+    async def _finish(self, audit: Audit, state: AuditState, detail: str, *, accuse: bool = False) -> None:
         now = self._clock.now()
         commands: list[Command[Any]] = [self._store.audits.close(audit.audit_id, state, detail, now)]
-        if state is AuditState.FAILED:
+        if accuse:
             commands += await self._accusation(audit.task_id, audit.attempt)
         if state is not AuditState.FAILED and audit.price_wei:
             owed = self._payer.owe(audit.miner_node, audit.task_id, audit.attempt, "result", audit.price_wei, now)
@@ -286,7 +370,7 @@ class Auditing:
         if state is not AuditState.FAILED:
             self._payer.committed(audit.miner_node, audit.price_wei)
         self._payer.hold(audit.miner_node, -audit.price_wei)
-        self._waiting.discard((audit.task_id, audit.attempt))
+        self._waiting.pop((audit.task_id, audit.attempt), asyncio.Event()).set()
         if state is AuditState.PASSED:
             self._passed[audit.miner_node] = self._passed.get(audit.miner_node, 0) + 1
         elif state is AuditState.FAILED:

@@ -354,6 +354,7 @@ class Engine:
                 miner_node=decision.node,
                 price_wei=price_wei,
                 opened_at=todo.now,
+                challenge=self._audits.challenge(task.parameters, todo.completion.receipt, suspicious),
             )
             self._purse.hold(decision.node, price_wei)
             todo.commands.append(self._store.audits.add(audit))

@@ -20,6 +20,7 @@ from cuckoo.domain.identifiers import Address, NodeId, TaskId
 from cuckoo.domain.node import Node
 from cuckoo.protocol.messages import (
     MODELS_PER_MINER,
+    ChallengeAnswer,
     Failure,
     ModelOffer,
     Poll,
@@ -337,7 +338,9 @@ class MinerDesk:
         decisions = self._engine.apply(verified, completion)
         if any(isinstance(decision, CompleteTask) for decision in decisions):
             await self._engine.settled()
-            return SubmitReply(voucher=self._purse.voucher(node), audited=self._audits.waits(task_id, number))
+            if self._audits.waits(task_id, number):
+                return await self._accepted(node, task_id, number)
+            return SubmitReply(voucher=self._purse.voucher(node))
         return await self._stored_reply(node, task_id, number, upload)
 
     async def most_bytes(self, node: NodeId, task_id: TaskId, number: int) -> int:
@@ -421,9 +424,20 @@ class MinerDesk:
     async def _accepted(self, node: NodeId, task_id: TaskId, number: int) -> SubmitReply:
         audit = await self._store.audits.of_attempt(task_id, number)
         if audit is not None and audit.state is AuditState.FAILED:
-            raise Conflict(f"pay for a result: others made it again, and it is wrong: {audit.detail}")
+            raise Conflict(f"pay for a result: it was checked, and is wrong: {audit.detail}")
         waits = audit is not None and audit.state is AuditState.OPEN
-        return SubmitReply(voucher=self._purse.voucher(node), audited=waits)
+        asked = audit.challenge if audit is not None and waits and audit.answer is None else None
+        return SubmitReply(voucher=self._purse.voucher(node), audited=waits, challenge=asked)
+
+    async def answer(self, node: NodeId, audit_id: int, answer: ChallengeAnswer) -> SubmitReply:
+        """Take the answer to a challenge in; a repeat gets the reply that holds by then.
+
+        Raises:
+            NotFound: this miner was not asked that.
+            Conflict: too late, or the result is wrong.
+        """
+        self._miner(node)
+        return await self._accepted(node, *await self._audits.answer(node, audit_id, answer))
 
     async def failure(self, node: NodeId, task_id: TaskId, number: int, failure: Failure) -> None:
         """Note that a miner could not finish an attempt; without effect when it is not expected any more."""

@@ -5,7 +5,8 @@ from typing import Protocol
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.pricing import Rates
-from cuckoo.protocol.messages import SignedVoucher
+from cuckoo.domain.task import TaskParameters
+from cuckoo.protocol.messages import Challenge, ChallengeAnswer, SignedVoucher
 from cuckoo.storage.records import Entry
 from cuckoo.storage.writer import Command
 
@@ -45,8 +46,14 @@ class Audits(Protocol):
     def chosen(self, miner: NodeId, receipt: bytes, health: float, suspicious: bool) -> bool:
         """Tell whether a result is to be checked; decided when its receipt is in, so that nobody can foresee it."""
 
+    def challenge(self, parameters: TaskParameters, receipt: bytes, suspicious: bool) -> Challenge | None:
+        """Return what the miner of a chosen result has to show of one step; None when all of it is made again."""
+
     def opened(self, task_id: TaskId, attempt: int) -> None:
         """Take note that a result waits to be checked, and that this is on disk."""
+
+    async def answer(self, miner: NodeId, audit_id: int, answer: ChallengeAnswer) -> tuple[TaskId, int]:
+        """Take an answer to a challenge in; returns the task and attempt that it is about."""
 
     def waits(self, task_id: TaskId, attempt: int) -> bool:
         """Tell whether a result is being checked now."""

@@ -22,6 +22,7 @@ from cuckoo.runtime.retry import backoff_s, retry
 from cuckoo.services.mining.connection import BACKOFF_CAP_S, Connection
 from cuckoo.services.mining.coordinators import Coordinator
 from cuckoo.services.mining.delivery import deliver
+from cuckoo.services.mining.latents import KeptLatents
 from cuckoo.services.mining.seams import Miner, MiningOptions, Pool, ReceiptStore
 from cuckoo.services.mining.waiting import wait_for
 from cuckoo.storage.records import NewReceipt
@@ -108,6 +109,7 @@ class Attempt:
         miner: Miner,
         pool: Pool,
         receipts: ReceiptStore,
+        latents: KeptLatents,
         connection_of: Callable[[NodeId], Connection | None],
         worker_died: Callable[[], Awaitable[None]],
         delayed: Callable[[], None],
@@ -129,6 +131,7 @@ class Attempt:
         self._miner = miner
         self._pool = pool
         self._receipts = receipts
+        self._latents = latents
         self._clock = clock
         self._options = options
         self._job_id = f"{assignment.task_id}/{assignment.attempt}/{assignment.coordinator_node}"
@@ -160,7 +163,9 @@ class Attempt:
                 return
             receipt = self._sign(finished)
             stored = await asyncio.shield(asyncio.ensure_future(self._receipts.record(receipt)))
-            await deliver(stored, self._receipts, self._connection_of, self._clock, on_delay=self._delayed)
+            await deliver(
+                stored, self._receipts, self._latents, self._connection_of, self._clock, on_delay=self._delayed
+            )
         finally:
             reporter.cancel()
             await asyncio.wait({reporter})
@@ -173,6 +178,7 @@ class Attempt:
             job_id=self._job_id,
             parameters=self.assignment.parameters,
             preview_every=self._options.preview_every,
+            latents_file=str(self._latents.file(self.assignment_hash)),
         )
         started = self._clock.monotonic()
         self._log.info("attempt taken", deadline_in_s=round(self.assignment.deadline - self._clock.now(), 1))

@@ -21,6 +21,7 @@ from cuckoo.domain.errors import (
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol.eip712 import Hasher, hash_sign_in
 from cuckoo.protocol.messages import (
+    ChallengeAnswer,
     Failure,
     ModelOffer,
     Poll,
@@ -269,6 +270,10 @@ class Connection:
     async def submit(self, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
         """Upload a result; raises TransientError, or the PeerFault with which it was refused."""
         return await self._call(lambda token: self._link.submit(token, task_id, attempt, upload))
+
+    async def answer(self, challenge: int, answer: ChallengeAnswer) -> SubmitReply:
+        """Answer a challenge; raises as ``submit``."""
+        return await self._call(lambda token: self._link.answer(token, challenge, answer))
 
     async def accept(self, stored: StoredReceipt, reply: SubmitReply) -> None:
         """Keep the answer to an accepted result, and its voucher; a coordinator that owes more is left alone."""

@@ -13,6 +13,7 @@ from cuckoo.inference.messages import Progress as StepDone
 from cuckoo.inference.pool import Job, LoadedModel
 from cuckoo.protocol.eip712 import Domain
 from cuckoo.protocol.messages import (
+    ChallengeAnswer,
     Failure,
     Poll,
     Progress,
@@ -154,6 +155,9 @@ class CoordinatorLink(Protocol):
 
     async def submit(self, token: str, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
         """Upload a result."""
+
+    async def answer(self, token: str, challenge: int, answer: ChallengeAnswer) -> SubmitReply:
+        """Answer a challenge."""
 
     async def fail(self, token: str, task_id: TaskId, attempt: int, failure: Failure) -> None:
         """Report that an attempt failed."""

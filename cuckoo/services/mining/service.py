@@ -20,6 +20,7 @@ from cuckoo.services.mining.backing import Backing
 from cuckoo.services.mining.connection import Connection
 from cuckoo.services.mining.coordinators import Coordinator, callable_coordinators
 from cuckoo.services.mining.delivery import deliver
+from cuckoo.services.mining.latents import KeptLatents
 from cuckoo.services.mining.seams import CoordinatorLink, EscrowReader, Miner, MiningOptions, Pool, ReceiptStore
 from cuckoo.services.mining.slots import Slots
 from cuckoo.services.mining.waiting import wait_for
@@ -46,6 +47,7 @@ class Mining:
         *,
         pool: Pool,
         receipts: ReceiptStore,
+        latents: KeptLatents,
         escrow: EscrowReader,
         coordinators: Callable[[], Sequence[Node]],
         connect: Callable[[str], CoordinatorLink],
@@ -59,6 +61,7 @@ class Mining:
             miner: who mines.
             pool: runs jobs; open, and watched by somebody else.
             receipts: the durable store.
+            latents: keeps those of results that no coordinator has settled yet.
             escrow: what coordinators hold ready.
             coordinators: the registered coordinators as the chain shows them now.
             connect: makes the calls to an origin.
@@ -70,6 +73,7 @@ class Mining:
         self._miner = miner
         self._pool = pool
         self._receipts = receipts
+        self._latents = latents
         self.backing = Backing(miner, receipts, escrow, clock, options)
         self._coordinators = coordinators
         self._connect = connect
@@ -121,7 +125,9 @@ class Mining:
         log.info("ready to mine", miner=self._miner.node_id, models=names, slots=slots.total)
         try:
             async with asyncio.TaskGroup() as group:
-                for stored in await self._receipts.unsettled():
+                unsettled = await self._receipts.unsettled()
+                self._latents.drop_all_but({stored.assignment_hash for stored in unsettled})
+                for stored in unsettled:
                     log.info("delivering again", task=stored.task_id, attempt=stored.attempt)
                     group.create_task(self._deliver_again(stored))
                 group.create_task(self._keep_choosing(), name="choose coordinators")
@@ -136,7 +142,7 @@ class Mining:
     async def _deliver_again(self, stored: StoredReceipt) -> None:
         self._undelivered[stored.assignment_hash] = stored
         try:
-            await deliver(stored, self._receipts, self._connections.get, self._clock)
+            await deliver(stored, self._receipts, self._latents, self._connections.get, self._clock)
         finally:
             del self._undelivered[stored.assignment_hash]
             self._settled.discard(stored.assignment_hash)
@@ -329,6 +335,7 @@ class Mining:
             miner=self._miner,
             pool=self._pool,
             receipts=self._receipts,
+            latents=self._latents,
             connection_of=self._connections.get,
             worker_died=self._withdraw_unready,
             delayed=lambda: self._release(assignment_hash),
@@ -365,7 +372,7 @@ class Mining:
         assignment = attempt.assignment
         stored = await self._receipts.get(attempt.assignment_hash)
         if stored is not None:
-            await deliver(stored, self._receipts, self._connections.get, self._clock)
+            await deliver(stored, self._receipts, self._latents, self._connections.get, self._clock)
             return
         if not connection.admits(assignment.sequence, attempt.assignment_hash):
             failure: Failure | None = Failure(
