@@ -15,6 +15,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.simulation.planted import PLANTED, plant
 
+SHOWN = 10
+"""So many failing seeds are named."""
+
 PLANTED_SEEDS = 400
 """So many seeds may look for a planted fault."""
 
@@ -42,7 +45,8 @@ def every(seeds):
             total.update(counts)
             if error:
                 failed.append(seed)
-                print(f"seed {seed}: {error}", flush=True)
+                if len(failed) <= SHOWN:
+                    print(f"seed {seed}: {error}", flush=True)
             if sys.stderr.isatty():
                 print(f"\r{at:,} of {len(seeds):,} seeds", end="", file=sys.stderr, flush=True)
             elif at % 1_000 == 0:

@@ -138,6 +138,11 @@ class Checks:
     def restarted(self, engine):
         """What was acknowledged and has not ended is there again."""
         self.restarts += 1
+        with closing(_open(self._world.coordinator.disk.folder)) as books:
+            rows = books.execute("SELECT hex(task_id) FROM tasks WHERE ended_at IS NULL ORDER BY position").fetchall()
+        tasks = sorted(engine.state.tasks.values(), key=lambda task: task.arrival)
+        if [task.task_id for task in tasks] != [task_id.lower() for (task_id,) in rows]:
+            self._note(Broken("a restart brought the tasks back in another order, or not all of them"))
         for task_id in self._acknowledged:
             ended = task_id in self._final or task_id in self._written
             if not ended and engine.tasks.get(task_id) is None:
@@ -260,6 +265,9 @@ QUERIES = {
     "a later attempt was given out, and an earlier one was taken": """
         SELECT one.task, one.attempt FROM attempts one JOIN attempts later
         ON later.task = one.task AND later.attempt > one.attempt WHERE one.state = 'done'""",
+    "a later attempt was given out, and an earlier one is not over": """
+        SELECT one.task, one.attempt FROM attempts one JOIN attempts later
+        ON later.task = one.task AND later.attempt > one.attempt WHERE one.state IN ('running', 'lost')""",
     "two attempts run at once": """
         SELECT task FROM attempts WHERE state = 'running' GROUP BY task HAVING count(*) > 1""",
     "a sequence number was used twice": """

@@ -41,27 +41,15 @@ PLANTED = (
     ),
     Planted(
         "a result that is not live is taken",
-        _TRANSITION,
-        "    attempt = _live(step, event)\n    if attempt is not None:\n        step.complete(attempt)",
-        "    task = step.state.tasks.get(event.task_id)\n    attempt = task.last if task else None\n    if attempt is not None:\n        step.complete(attempt)",
+        "cuckoo.scheduler.state",
+        "return last is not None and last.number == attempt and last.node == node",
+        "return last is not None",
     ),
     Planted(
         "a lost miner keeps its attempts",
         _TRANSITION,
         "    for number, attempt in enumerate(tuple(miner.attempts)):\n        step.fail(attempt, FailureKind.LOST",
         "    for number, attempt in enumerate(()):\n        step.fail(attempt, FailureKind.LOST",
-    ),
-    Planted(
-        "a restart forgets sequence numbers",
-        _TRANSITION,
-        "    miner.sequence = max(miner.sequence, event.sequence)\n    queue",
-        "    queue",
-    ),
-    Planted(
-        "a repeat with the same key makes a second task",
-        _TASKS,
-        "    if row is None:\n        return None\n    if row[1] != body_hash",
-        "    if row is not None:\n        return None\n    if row[1] != body_hash",
     ),
     Planted(
         "a new attempt does not end the old one on disk",
@@ -92,12 +80,6 @@ PLANTED = (
         "cuckoo.services.dispatch.engine",
         "        self.submit(command, partial(self._committed, todo.effects))",
         "        self.submit(command, lambda _: None)\n        self._run(todo.effects)",
-    ),
-    Planted(
-        "a miner signs what it has signed before",
-        "cuckoo.services.mining.service",
-        "        if stored is not None:\n            await deliver",
-        "        if False:\n            await deliver",
     ),
     Planted(
         "a late report is booked as a cancelled attempt",

@@ -13,8 +13,8 @@ import structlog
 from cuckoo.scheduler import seedchain
 from cuckoo.services import seeds
 from cuckoo.services.dispatch import miners
-from cuckoo.storage import store
-from tests.simulation.disk import SimulatedWriter
+from cuckoo.storage import segments, store
+from tests.simulation.disk import SimulatedWriter, sync, synced
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.plan import plan_of
 from tests.simulation.world import World, temporary_folder
@@ -40,12 +40,14 @@ def run(plan, trace=None):
             (seedchain, "LINKS", LINKS),
             (seeds, "LINKS", LINKS),
             (miners, "_INLINE_PIXELS", 0),
+            (segments, "_sync_data", sync),
         ):
             stack.enter_context(mock.patch.object(target, name, value))
         loop = SimulatedLoop(random.Random(f"threads {plan.seed}"))
         loop.set_exception_handler(lambda *_: None)
         stack.callback(loop.close)
         stack.callback(SimulatedWriter.disks.clear)
+        stack.callback(synced.clear)
         world = None
 
         async def main():

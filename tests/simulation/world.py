@@ -33,7 +33,7 @@ from cuckoo.scheduler.state import State
 from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
-from cuckoo.services.mining import DurableReceipts, Miner, Mining, MiningOptions
+from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 from cuckoo.services.purse import Purse
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
@@ -536,6 +536,7 @@ class MinerProcess(Process):
     async def main(self, life):
         world = self.world
         async with open_store(self.disk.folder, clock=self.clock.now) as store:
+            latents = KeptLatents(self.disk.folder / "latents")
             receipts = DurableReceipts(store)
             await receipts.open(self.clock.now())
             life.pool = Pool(world, life)
@@ -543,6 +544,7 @@ class MinerProcess(Process):
                 Miner(NodeId(self.number), key_of(self.number), coordinating.DOMAIN),
                 pool=life.pool,
                 receipts=receipts,
+                latents=latents,
                 escrow=world.chain,
                 coordinators=lambda: world.chain.registry.nodes(Role.COORDINATOR),
                 connect=lambda _: Link(world, life),
