@@ -69,6 +69,10 @@ test-unit: install ## unit tests only (no socket, no GPU)
 demo: install ## the whole network on this machine: chain, stake, miners, real pictures
 	@$(BIN)/cuckoo demo --out demo-pictures
 
+.PHONY: fuzz
+fuzz: install ## ten minutes of requests made from our own /openapi.json; longer: make fuzz MINUTES=60
+	@CUCKOO_FUZZ_MINUTES=$(or $(MINUTES),10) $(PY) -m pytest tests/integration/test_api_fuzz.py
+
 .PHONY: chaos
 chaos: install ## 200 kill -9 and full disks under load, then every account is checked (a quarter of an hour)
 	@$(PY) -m tests.system.chaos
