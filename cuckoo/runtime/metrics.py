@@ -60,6 +60,11 @@ class CoordinatorMetrics:
             registry=self.registry,
         )
 
+        self.eta_told = self._gauge("eta_told", "Tasks done since the start of which an ETA was told at acceptance")
+        self.eta_within = Gauge(
+            "cuckoo_eta_within", "Of those, how many were done within it", ["quantile"], registry=self.registry
+        )
+
         self.today = Today()
         self.owed = self._gauge("owed_cai", "Earned by miners and not redeemed, all together")
         self.redeemed = self._gauge("redeemed_cai", "Redeemed by the miners that signed in since the start")

@@ -1,4 +1,4 @@
-"""How long an attempt takes: overhead + rate x work, fitted for each miner and model from what was seen."""
+"""How long an attempt takes: overhead + rate x work, fitted for each miner and model; and how far off that was."""
 
 import math
 
@@ -18,6 +18,9 @@ _ANCHOR = 0.02
 _SPREAD_START = 0.3
 _P90 = 1.2815515655446004
 _UNIT = 1e6
+_LEAST_S = 1e-4
+_LEAST_STEP = 0.03
+_FIRST_STEP = 0.5
 
 
 class Eta(msgspec.Struct, frozen=True):
@@ -25,6 +28,83 @@ class Eta(msgspec.Struct, frozen=True):
 
     p50_s: float
     p90_s: float
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What is expected of a task.
+
+    Attributes:
+        stage: 0 it runs, 1 it waits behind a running attempt of its miner, from 2 on it waits in the queue, one more
+            each time that twice as much is ahead.
+        seconds: until it is done, if everything took what it usually takes.
+        at: when that was expected, unix seconds.
+    """
+
+    stage: int
+    seconds: float
+    at: float
+
+
+RUNS, PREFETCHED, QUEUED = 0, 1, 2
+_STAGE_MAX = 8
+
+
+def queue_stage(ahead: float) -> int:
+    """Return the stage of a task with so many times its own work ahead of it."""
+    return min(_STAGE_MAX, QUEUED + int(math.log2(1 + ahead)))
+
+
+class _Quantile:
+    """Follows a quantile of what it sees: a step up for what lies above, down for what lies below.
+
+    Source: H. Robbins, S. Monro, "A Stochastic Approximation Method", 1951; steps stay large enough to follow a change.
+    """
+
+    __slots__ = ("_seen", "_share", "value")
+
+    def __init__(self, share: float, value: float) -> None:
+        self.value = value
+        self._share = share
+        self._seen = 0
+
+    def observe(self, value: float) -> None:
+        self._seen += 1
+        step = max(_LEAST_STEP, _FIRST_STEP / math.sqrt(self._seen))
+        self.value += step * (self._share - (value <= self.value))
+
+
+class Calibration:
+    """Learns for each stage how the time a task takes relates to what was expected, so that p50 and p90 hold.
+
+    Attributes:
+        told: forecasts of tasks that are done since.
+        within_p50, within_p90: of those, how many were done within what p50 and p90 said then.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self.told = self.within_p50 = self.within_p90 = 0
+        self._by_stage: dict[int, tuple[_Quantile, _Quantile]] = {}
+
+    def eta(self, forecast: Forecast) -> Eta:
+        """Return p50 and p90 for a forecast."""
+        p50, p90 = self._of(forecast.stage)
+        return Eta(forecast.seconds * math.exp(p50.value), forecast.seconds * math.exp(max(p50.value, p90.value)))
+
+    def observe(self, forecast: Forecast, told: Eta, seconds: float) -> None:
+        """Take in how long a task really took, from its forecast on, of which ``told`` was said."""
+        self.told += 1
+        self.within_p50 += seconds <= told.p50_s
+        self.within_p90 += seconds <= told.p90_s
+        off = math.log(max(seconds, _LEAST_S) / max(forecast.seconds, _LEAST_S))
+        for quantile in self._of(forecast.stage):
+            quantile.observe(off)
+
+    def _of(self, stage: int) -> tuple[_Quantile, _Quantile]:
+        found = self._by_stage.get(stage)
+        if found is None:
+            found = self._by_stage[stage] = _Quantile(0.5, 0.0), _Quantile(0.9, _P90 * _SPREAD_START)
+        return found
 
 
 class Fit:

@@ -117,9 +117,11 @@ class Pool:
         queue: tasks that wait.
         odds: wins and odds so far.
         turn: rises with every assignment of any model; the last one of this model.
+        running: attempts in hand, prefetched ones included.
+        slots: running slots of the capable nodes, all together.
     """
 
-    __slots__ = ("active", "capable", "model", "odds", "queue", "tree", "turn")
+    __slots__ = ("_slots", "active", "capable", "model", "odds", "queue", "running", "slots", "tree", "turn")
 
     def __init__(self, model: ModelDigest) -> None:
         """Start empty."""
@@ -130,6 +132,20 @@ class Pool:
         self.queue = Queue()
         self.odds = OddsTally()
         self.turn = 0
+        self.running = 0
+        self.slots = 0
+        self._slots: dict[NodeId, int] = {}
+
+    def set_capable(self, node: NodeId, limits: Limits, slots: int) -> None:
+        """Make a node capable, or change its limits or its number of running slots."""
+        self.capable.put(node, limits)
+        self.slots += slots - self._slots.get(node, 0)
+        self._slots[node] = slots
+
+    def set_incapable(self, node: NodeId) -> None:
+        """Take a capable node out."""
+        self.capable.drop(node)
+        self.slots -= self._slots.pop(node, 0)
 
     def set_active(self, node: NodeId, limits: Limits, weight_wei: int) -> None:
         """Make a node active, or change its weight or limits."""

@@ -6,6 +6,7 @@ from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
 from cuckoo.scheduler.decisions import AttemptFailure
 from cuckoo.scheduler.eligibility import Exclusion
+from cuckoo.scheduler.estimate import Eta, Forecast
 from cuckoo.scheduler.events import Capability, Demand
 from cuckoo.scheduler.health import Health
 
@@ -50,6 +51,7 @@ class Task:
         attempts: how many were assigned.
         tried: nodes that got one.
         last: the only attempt whose result may count; None before the first, and when that one is over.
+        forecast, told: what was expected and said of it when it was accepted; None where nothing was known.
     """
 
     task_id: TaskId
@@ -61,6 +63,8 @@ class Task:
     tried: set[NodeId] = field(default_factory=set)
     failures: list[AttemptFailure] = field(default_factory=list)
     last: Attempt | None = None
+    forecast: Forecast | None = None
+    told: Eta | None = None
 
 
 @dataclass(slots=True, eq=False)

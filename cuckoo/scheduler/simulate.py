@@ -65,6 +65,7 @@ class Outcome(msgspec.Struct, frozen=True):
         shares: what the scheduler tallied, by node.
         mean_wait_s: from acceptance to assignment.
         rows: the draw log, and ``head`` after it.
+        within_p50, within_p90: share of the tasks that were done within what was forecast when they were accepted.
     """
 
     done: tuple[int, ...]
@@ -72,6 +73,8 @@ class Outcome(msgspec.Struct, frozen=True):
     mean_wait_s: float
     rows: tuple[bytes, ...]
     head: bytes
+    within_p50: float
+    within_p90: float
 
 
 class _Simulation:
@@ -119,6 +122,8 @@ class _Simulation:
             self.waited_s / self.scenario.tasks,
             tuple(self.rows),
             self.state.log.head if self.state.log else b"",
+            self.state.calibration.within_p50 / max(1, self.state.calibration.told),
+            self.state.calibration.within_p90 / max(1, self.state.calibration.told),
         )
 
     def at(self, event: Event) -> None:
@@ -185,5 +190,18 @@ def share_table(
     return "\n".join(lines)
 
 
+def eta_table(loads: Sequence[float] = (0.2, 0.5, 0.8, 0.95), tasks: int = 8_000) -> str:
+    """Return a Markdown table: how often the truth fell within p50 and p90, for each load and kind of service time."""
+    lines = ["| miners | service times | load | within p50 | within p90 |", "|---|---|---|---|---|"]
+    for stakes in ((10, 20, 70), (1,) * 10):
+        for uneven in (False, True):
+            for load in loads:
+                outcome = simulate(Scenario(stakes=stakes, load=load, prefetch=True, tasks=tasks, uneven=uneven))
+                kind = "exponential" if uneven else "all equal"
+                shares = f"{outcome.within_p50:.0%} | {outcome.within_p90:.0%}"
+                lines.append(f"| {len(stakes)} | {kind} | {load} | {shares} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
-    sys.stdout.write(share_table() + "\n")
+    sys.stdout.write(f"{share_table()}\n\n{eta_table()}\n")

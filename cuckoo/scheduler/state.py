@@ -6,7 +6,15 @@ import msgspec
 
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
 from cuckoo.scheduler.eligibility import Exclusion, limits_of, misfit
-from cuckoo.scheduler.estimate import Estimator, Eta
+from cuckoo.scheduler.estimate import (
+    PREFETCHED,
+    RUNS,
+    Calibration,
+    Estimator,
+    Eta,
+    Forecast,
+    queue_stage,
+)
 from cuckoo.scheduler.events import Demand
 from cuckoo.scheduler.fairness import Share, shares
 from cuckoo.scheduler.pool import Pool
@@ -60,6 +68,7 @@ class State:
         self.miners: dict[NodeId, Miner] = {}
         self.pools: dict[ModelDigest, Pool] = {}
         self.estimator = Estimator()
+        self.calibration = Calibration()
         self.log: DrawLog | None = None
         self.seed = b""
         self.arrivals = 0
@@ -134,28 +143,44 @@ class State:
         return None if task is None else self.pools[task.demand.model].queue.position(task_id)
 
     def eta(self, task_id: TaskId, now: float) -> Eta | None:
-        """Estimate the seconds until a task is done.
-
-        A waiting task is behind the work that waits before it and half of what runs, spread over the running slots of
-        those that serve the model.
+        """Estimate the seconds until a task is done, from what tasks took that stood where it stands.
 
         Returns:
             None when nothing is known: the task is closed, nobody serves the model, or nobody ever did it.
         """
         task = self.tasks.get(task_id)
-        if task is None:
+        forecast = None if task is None else self.forecast(task)
+        if forecast is None:
             return None
+        whole, gone = self.calibration.eta(forecast), max(0.0, now - forecast.at)
+        return Eta(max(0.0, whole.p50_s - gone), max(0.0, whole.p90_s - gone))
+
+    def forecast(self, task: "Task") -> Forecast | None:
+        """Return when a task would be done if everything took what it usually takes; None when nothing is known.
+
+        A waiting task is behind the work that waits before it and half of what runs, spread over the running slots of
+        those that serve the model. What a miner has prefetched is behind what it runs.
+        """
         demand, last = task.demand, task.last
-        position = self.position(task_id)
+        position = self.position(task.task_id)
         if position is None and last is not None:
-            whole = self.estimator.eta(last.node, demand.model, demand.work)
-            gone = 0.0 if last.waiting else now - last.started_at
-            return whole and Eta(max(0.0, whole.p50_s - gone), max(0.0, whole.p90_s - gone))
-        own = self.estimator.eta(None, demand.model, demand.work)
-        serving = [m for m in self.miners.values() if m.signed_in and demand.model in m.capabilities]
-        slots = sum(miner.running_slots for miner in serving)
-        if own is None or not slots:
+            own = self.estimator.eta(last.node, demand.model, demand.work)
+            if own is None:
+                return None
+            if not last.waiting:
+                return Forecast(RUNS, own.p50_s, last.started_at)
+            return Forecast(PREFETCHED, own.p50_s + self._left_s(last.node), self.now)
+        own, pool = self.estimator.eta(None, demand.model, demand.work), self.pools[demand.model]
+        if own is None or not pool.slots:
             return None
-        running = sum(attempt.task.demand.model == demand.model for m in serving for attempt in m.attempts)
-        ahead = ((position or 0) + max(0.0, running - slots / 2)) / slots
-        return Eta(own.p50_s * (1 + ahead), own.p90_s * (1 + ahead))
+        ahead = ((position or 0) + max(0.0, pool.running - pool.slots / 2)) / pool.slots
+        return Forecast(queue_stage(ahead), own.p50_s * (1 + ahead), self.now)
+
+    def _left_s(self, node: NodeId) -> float:
+        """Return how long the first of a miner's running attempts still takes."""
+        left = []
+        for one in self.miners[node].attempts:
+            whole = None if one.waiting else self.estimator.eta(node, one.task.demand.model, one.task.demand.work)
+            if whole is not None:
+                left.append(max(0.0, whole.p50_s - (self.now - one.started_at)))
+        return min(left, default=0.0)

@@ -40,12 +40,19 @@ class Step:
         self.decisions: list[Decision] = []
         self._touched: dict[ModelDigest, None] = {}
         self._escrow_freed = False
+        self.accepted: list[Task] = []
 
     def finish(self) -> list[Decision]:
         """Draw for every task that can be drawn for, and return all decisions."""
         log = self.state.log
-        if log is None:
-            return self.decisions
+        if log is not None:
+            self._draw_all(log)
+        for task in self.accepted:
+            task.forecast = self.state.forecast(task)
+            task.told = None if task.forecast is None else self.state.calibration.eta(task.forecast)
+        return self.decisions
+
+    def _draw_all(self, log: DrawLog) -> None:
         self._dispatch(log)
         while self._escrow_freed:
             self._dispatch(log)
@@ -56,7 +63,6 @@ class Step:
                 0,
                 AppendLog(tip=log.tip, period=log.period, first_row=first, rows=rows, head=log.head),
             )
-        return self.decisions
 
     def touch(self, model: ModelDigest) -> None:
         """Look at the queue of a model at the end of this transition."""
@@ -88,11 +94,11 @@ class Step:
         present = miner.signed_in and miner.weight_wei > 0 and not miner.health.left_out
         wanted = set(miner.capabilities) if present else set[ModelDigest]()
         for model in sorted(miner.enrolled - wanted):
-            self.state.pool(model).capable.drop(miner.node)
+            self.state.pool(model).set_incapable(miner.node)
             self.touch(model)
         for model in sorted(wanted):
             limits = limits_of(miner.capabilities[model], miner.free_escrow_wei)
-            self.state.pool(model).capable.put(miner.node, limits)
+            self.state.pool(model).set_capable(miner.node, limits, miner.running_slots)
             self.touch(model)
         miner.enrolled = wanted
 
@@ -170,6 +176,8 @@ class Step:
         task, miner, demand = attempt.task, self.miner(attempt.node), attempt.task.demand
         seconds = self.now - attempt.started_at
         self.state.estimator.observe(attempt.node, demand.model, demand.work, seconds)
+        if task.forecast is not None and task.told is not None:
+            self.state.calibration.observe(task.forecast, task.told, self.now - task.forecast.at)
         if not attempt.failed:
             self.release(attempt)
         self.set_escrow(miner, miner.escrow_wei - demand.price_wei, miner.in_flight_wei)
@@ -183,6 +191,7 @@ class Step:
         """Take an attempt off its miner; the oldest one that waits there begins."""
         attempts = self.miner(attempt.node).attempts
         attempts.remove(attempt)
+        self.state.pool(attempt.task.demand.model).running -= 1
         if not attempt.waiting:
             for other in attempts:
                 if other.waiting:
@@ -316,6 +325,7 @@ class Step:
         """Put an attempt on its miner, and watch it."""
         attempt.task.last = attempt
         miner.attempts.append(attempt)
+        self.state.pool(attempt.task.demand.model).running += 1
         self.watch(attempt, self.next_look(attempt))
         self.set_escrow(miner, miner.escrow_wei, miner.in_flight_wei + attempt.task.demand.price_wei)
 

@@ -109,6 +109,8 @@ def _task_accepted(step: Step, event: TaskAccepted | TaskRestored) -> None:
     state.tasks[task.task_id] = task
     state.pool(task.demand.model).queue.add(task)
     step.touch(task.demand.model)
+    if isinstance(event, TaskAccepted):
+        step.accepted.append(task)
 
 
 def _task_cancelled(step: Step, event: TaskCancelled) -> None:

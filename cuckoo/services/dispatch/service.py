@@ -183,6 +183,10 @@ class Dispatch:
         self.metrics.queued.set(tasks.queued)
         self.metrics.running.set(tasks.running)
         self.metrics.parked.set(len(self.engine.parking))
+        calibration = self.engine.state.calibration
+        self.metrics.eta_told.set(calibration.told)
+        self.metrics.eta_within.labels("0.5").set(calibration.within_p50)
+        self.metrics.eta_within.labels("0.9").set(calibration.within_p90)
 
     def _tell_positions(self) -> None:
         """Tell those who watch a waiting task how far it has come."""

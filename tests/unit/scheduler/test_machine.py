@@ -156,6 +156,15 @@ class Network(RuleBasedStateMachine):
                 waiting = [task for task in state.pools[model].queue if miner.node not in task.tried]
                 assert not waiting, "a task waits although a miner that has not tried it does, too"
 
+    @invariant()
+    def pools_count_what_runs_and_where_it_could(self):
+        state = self.world.state
+        for model, pool in state.pools.items():
+            attempts = [one for miner in state.miners.values() for one in miner.attempts]
+            assert pool.running == sum(one.task.demand.model == model for one in attempts)
+            serving = [miner for miner in state.miners.values() if model in miner.enrolled]
+            assert pool.slots == sum(miner.running_slots for miner in serving)
+
     def teardown(self):
         drawn = self.world.replay().draws
         assert [draw.row.node for draw in drawn] == [attempt.node for attempt in self.assigned]
