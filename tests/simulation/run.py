@@ -47,6 +47,7 @@ def run(plan, trace=None):
         loop.set_exception_handler(lambda *_: None)
         stack.callback(loop.close)
         stack.callback(SimulatedWriter.disks.clear)
+        stack.callback(SimulatedWriter.observers.clear)
         stack.callback(synced.clear)
         world = None
 
