@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 def demo(*, out: Path, keep: bool, as_json: bool) -> None:
     """Run the whole network on this machine: a chain, stake, a coordinator, three miners, real pictures.
 
+    Then a fourth miner cheats: it is caught by an audit, judged by the others on chain, and slashed.
+
     Everything is as in production: own processes, own sockets, real signatures, real inference. Nothing of it is left
     when it ends, except the pictures.
     """

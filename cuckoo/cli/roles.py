@@ -93,6 +93,7 @@ MINER_OPTIONS = _settings_options(
         "--redeem-on-exit", is_flag=True, default=None, help="Redeem all vouchers at a stop, within the grace period."
     ),
     click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics there.  [default: none]"),
+    click.option("--cheat", hidden=True, help="Cheat in this way: for the demo and for tests, on a devnet."),
 )
 
 
@@ -225,12 +226,34 @@ def _coordinator(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, flo
     return lambda chain: open_coordinator(chain, private_key, place.data_dir, settings), settings.grace_s
 
 
-def _miner(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:
+def _miner(place: Place, key: str, cheat: str | None = None, **flags: Any) -> tuple[OpenOnChain, float]:
     from cuckoo.roles.miner import open_miner
+
+    if cheat is not None:
+        return _cheating_miner(place, key, cheat, **flags)
 
     settings = place.settings(MinerSettings, "miner", **flags)
     private_key = _key(place, key, "the miner's operator")
     return lambda chain: open_miner(chain, private_key, place.data_dir, settings), settings.grace_s
+
+
+def _cheating_miner(place: Place, key: str, cheat: str, **flags: Any) -> tuple[OpenOnChain, float]:
+    """Run a miner whose work is not what it signs."""
+    from cuckoo.demo.cheats import Cheat, CheatingPool
+    from cuckoo.roles.miner import open_miner
+
+    if not place.read_network().is_devnet:
+        raise ConfigError("--cheat: only on a devnet; elsewhere it would cost you your stake")
+    if cheat not in list(Cheat):
+        raise ConfigError(f"--cheat {cheat}: there are {', '.join(Cheat)}")
+    settings = place.settings(MinerSettings, "miner", **flags)
+    private_key = _key(place, key, "the miner's operator")
+    return (
+        lambda chain: open_miner(
+            chain, private_key, place.data_dir, settings, disguise=lambda pool: CheatingPool(pool, Cheat(cheat))
+        ),
+        settings.grace_s,
+    )
 
 
 def _staker(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:

@@ -19,6 +19,7 @@ from cuckoo.demo.processes import Processes
 from cuckoo.demo.prompts import PROMPTS
 from cuckoo.demo.sheet import Tile, contact_sheet
 from cuckoo.demo.show import Show
+from cuckoo.demo.trial import Trial, TrialResult
 from cuckoo.domain.amounts import CAI, format_cai
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.messages import TaskRequest
@@ -60,6 +61,7 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
         load: part of the miners' capacity that the prompts took.
         paid: what all pictures cost, those that measured the capacity too, in CAI.
         stakers: the part of it that goes to the miners' stakers, in CAI.
+        trial: what became of the cheat of the second act.
         seconds: in all.
     """
 
@@ -71,6 +73,7 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
     paid: str
     stakers: str
     earned: tuple[PersonResult, ...]
+    trial: TrialResult
     seconds: float
 
 
@@ -84,6 +87,8 @@ class Up(msgspec.Struct, frozen=True, kw_only=True):
     miners: tuple[MinerView, ...]
     names: dict[NodeId, str]
     settlement: Settlement
+    trial: Trial
+    port: int
 
 
 async def run_demo(out: Path, show: Show, *, finished: Callable[[DemoResult, Up], None], keep: bool) -> None:
@@ -132,6 +137,8 @@ async def _running(folder: Path, show: Show) -> AsyncIterator[Up]:
             miners=tuple(miners),
             names=miner_names(miners),
             settlement=Settlement(chain, founding, nodes),
+            trial=Trial(chain, founding, processes, client),
+            port=port,
         )
 
 
@@ -160,6 +167,7 @@ async def _tell(up: Up, out: Path, show: Show, began: float) -> DemoResult:
     show.table([(up.names[row.node_id], row) for row in rows])
     accounts = await up.settlement.run(show, price_wei + more_wei + gallery.price_wei)
     show.earned(accounts)
+    trial = await up.trial.run(show, out, up.port, list(up.names))
     return DemoResult(
         tasks=len(PROMPTS),
         miners=tuple(_miner_result(up.names[row.node_id], row) for row in rows),
@@ -177,6 +185,7 @@ async def _tell(up: Up, out: Path, show: Show, began: float) -> DemoResult:
             )
             for row in accounts.earned
         ),
+        trial=trial,
         seconds=round(time.monotonic() - began, 1),
     )
 

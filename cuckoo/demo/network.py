@@ -54,7 +54,6 @@ PRICE_CAI = 10
 """Of a megapixel-step."""
 
 SETTINGS = {
-    "CUCKOO_COORDINATOR_AUDITS": "0",  # else the demo's count of tasks would hold more than it asked for
     "CUCKOO_COORDINATOR_PRICE": str(PRICE_CAI),
     "CUCKOO_COORDINATOR_ESCROW": "100",  # more than any miner can earn: stake alone decides here
     "CUCKOO_MINER_REDEEM_AT": "1000000",  # the demo redeems at its end, before the eyes of the user
@@ -64,6 +63,7 @@ MINERS = (
     MinerPlan(name="robin", text="Somebody trusts it.", own_cai=20_000, voter="alice", votes_cai=30_000),
     MinerPlan(name="magpie", text="More own stake, and more votes.", own_cai=50_000, voter="bob", votes_cai=80_000),
 )
+CHEATER = MinerPlan(name="jay", text="More pictures than anybody else!", own_cai=400_000)
 
 
 def owner_of(name: str) -> str:
@@ -171,6 +171,13 @@ async def found(founding: Founding, origin: str) -> dict[str, NodeId]:
     return dict(zip(names, nodes, strict=True))
 
 
+async def found_cheater(founding: Founding) -> NodeId:
+    """Fund and register the miner of the second act; returns its node id."""
+    await founding.fund([CHEATER.name, owner_of(CHEATER.name)])
+    introduction = Introduction(name=CHEATER.name, text=CHEATER.text)
+    return await founding.register(Role.MINER, CHEATER.name, Wei(CHEATER.own_cai * CAI), introduction)
+
+
 async def cast_votes(founding: Founding, nodes: dict[str, NodeId]) -> None:
     """Let the stakers vote."""
     voting = [plan for plan in MINERS if plan.voter]
@@ -180,9 +187,15 @@ async def cast_votes(founding: Founding, nodes: dict[str, NodeId]) -> None:
     )
 
 
+async def start_coordinator(processes: Processes, port: int, *, audits: str) -> None:
+    """Start the coordinator; ``audits``: the part of all results that it has made again, 0..1."""
+    arguments = ["coordinator", "--key", COORDINATOR, "--port", str(port), "--grace", GRACE_S]
+    await processes.start(COORDINATOR, arguments, CUCKOO_COORDINATOR_AUDITS=audits)
+
+
 async def start_roles(processes: Processes, port: int) -> None:
     """Start the coordinator and the miners, as anybody would."""
-    await processes.start(COORDINATOR, ["coordinator", "--key", COORDINATOR, "--port", str(port), "--grace", GRACE_S])
+    await start_coordinator(processes, port, audits="0")
     for plan in MINERS:
         await processes.start(plan.name, ["miner", "--key", plan.name, "--threads", "1", "--grace", GRACE_S])
 

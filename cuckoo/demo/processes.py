@@ -28,6 +28,7 @@ class Processes:
         self._folder = folder
         self._environ = environ
         self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._stopped: set[str] = set()
 
     async def __aenter__(self) -> Self:
         """Start with none."""
@@ -43,15 +44,15 @@ class Processes:
         """Return where a process writes what it logs."""
         return self._folder / f"{name}.log"
 
-    async def start(self, name: str, arguments: Sequence[str]) -> None:
-        """Start ``cuckoo ARGUMENTS`` under a name of ours."""
-        with self.log_file(name).open("wb") as log:
+    async def start(self, name: str, arguments: Sequence[str], **environ: str) -> None:
+        """Start ``cuckoo ARGUMENTS`` under a name of ours, with more in its environment."""
+        with self.log_file(name).open("ab") as log:
             self._running[name] = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "cuckoo", "--leash", *arguments),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=dict(self._environ),
+                env={**self._environ, **environ},
                 start_new_session=True,
             )
 
@@ -65,11 +66,14 @@ class Processes:
         ends = {asyncio.ensure_future(process.wait()): name for name, process in self._running.items()}
         either: set[asyncio.Future[T] | asyncio.Future[int]] = {task, *ends}
         try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            name = next(name for end, name in ends.items() if end.done())
-            raise FatalError(f"run the demo: its {name} ended by itself:\n{self._tail(name)}")
+            while True:
+                await asyncio.wait({task, *ends}, return_when=asyncio.FIRST_COMPLETED)
+                if task.done():
+                    return task.result()
+                for end in [end for end in ends if end.done()]:
+                    name = ends.pop(end)
+                    if name not in self._stopped:
+                        raise FatalError(f"run the demo: its {name} ended by itself:\n{self._tail(name)}")
         finally:
             for one in either:
                 one.cancel()
@@ -78,6 +82,11 @@ class Processes:
     def _tail(self, name: str) -> str:
         lines = self.log_file(name).read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:])
+
+    async def stop_one(self, name: str) -> None:
+        """End one."""
+        self._stopped.add(name)
+        await self._end([self._running.pop(name)])
 
     async def stop(self) -> None:
         """End all, the last started first; those that do not go by themselves are killed with their children."""

@@ -1,7 +1,7 @@
 """The miner role: a worker pool on this host's devices, working for coordinators that it finds on chain."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from cuckoo.services.disputing.jury import Jury
 from cuckoo.services.disputing.opinion import Opinions, Pool
 from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 from cuckoo.services.mining.coordinators import callable_coordinators
+from cuckoo.services.mining.seams import Pool as MiningPool
 from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
 from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
@@ -50,7 +51,12 @@ KEEP_DAYS = 7
 
 @asynccontextmanager
 async def open_miner(
-    chain: Chain, private_key: bytes, data_dir: Path, settings: MinerSettings
+    chain: Chain,
+    private_key: bytes,
+    data_dir: Path,
+    settings: MinerSettings,
+    *,
+    disguise: Callable[[MiningPool], MiningPool] = lambda pool: pool,
 ) -> AsyncIterator[Sequence[Service]]:
     """Check the stake, open store and pool, and mine.
 
@@ -59,6 +65,7 @@ async def open_miner(
         private_key: the operator's.
         data_dir: of this user; the miner keeps its receipts in a folder of its own inside.
         settings: see there.
+        disguise: what mining sees of the pool; the demo's cheat puts its own in between.
 
     Raises:
         ConfigError: the key is not that of an eligible miner, a model or device is unknown; says what to do.
@@ -83,7 +90,7 @@ async def open_miner(
         await receipts.open(chain.clock.now())
         mining = Mining(
             Miner(node.node_id, signer, Domain(chain.network.chain_id, chain.network.staking)),
-            pool=pool,
+            pool=disguise(pool),
             receipts=receipts,
             latents=KeptLatents(folder / "latents"),
             escrow=EscrowContract(chain.client),

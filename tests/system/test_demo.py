@@ -38,9 +38,10 @@ def family(folder):
     return found
 
 
+@pytest.mark.timeout(400)
 def test_demo__to_the_end__pictures_a_sheet_and_a_table_that_adds_up(tmp_path):
     process = start(tmp_path, "--json", stdout=subprocess.PIPE)
-    answer, _ = process.communicate(timeout=280)
+    answer, _ = process.communicate(timeout=340)
     assert process.returncode == 0, said_in(tmp_path)
     told = json.loads(answer)
     assert told["tasks"] >= 40
@@ -52,6 +53,11 @@ def test_demo__to_the_end__pictures_a_sheet_and_a_table_that_adds_up(tmp_path):
     owners = sum(parse_cai(person["pictures"]) for person in told["earned"])
     assert owners + parse_cai(told["stakers"]) == parse_cai(told["paid"]) > 0, "to the wei"
     assert all(parse_cai(person["stake"]) for person in told["earned"]), "all who staked earned"
+    trial = told["trial"]
+    assert trial["guilty"] > trial["seats"] / 2
+    assert trial["difference"] > 0
+    assert parse_cai(trial["lost"]) > parse_cai(trial["burned"]) > 0
+    assert Path(trial["sheet"]).read_bytes().startswith(b"\x89PNG")
     assert not family(tmp_path)
 
 
