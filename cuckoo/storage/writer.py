@@ -1,9 +1,13 @@
-"""One thread writes, in group commits; one read-only connection reads.
+"""Group commits through one connection; one read-only connection reads.
 
 The writer takes up to 256 commands, runs them in one transaction, commits once, and then resolves all futures with one
 call into the event loop. A caller that has its result therefore knows that it is on disk. When a command fails, the
 transaction is undone and all run again, each within a savepoint, so that the failing one changes nothing and troubles
 nobody. Few fail, so most commands need no savepoint.
+
+Commits, which wait for the disk, happen on a thread. Quick statements run on the event loop before: on the thread they
+would take the interpreter's lock from the loop and give it back several times each, which costs more than they do.
+Batches with a command that takes long run on the thread as a whole.
 """
 
 import asyncio
@@ -13,6 +17,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
@@ -23,8 +28,8 @@ from cuckoo.storage.schema import migrate
 
 T = TypeVar("T")
 Command: TypeAlias = Callable[[sqlite3.Connection], T]
-"""What the writer thread runs inside a transaction: touches nothing but the connection (and the blob segments), and may
-run twice; the first time is then undone."""
+"""What the writer runs inside a transaction: touches nothing but the connection (and the blob segments), and may run
+twice; the first time is then undone."""
 
 BATCH_MAX = 256
 QUEUE_MAX = 10_000
@@ -63,11 +68,12 @@ def together(*commands: Command[Any]) -> Command[tuple[Any, ...]]:
 class _Pending:
     """A command on its way to a commit, with the future of whoever waits for it."""
 
-    __slots__ = ("command", "error", "future", "result")
+    __slots__ = ("command", "error", "future", "quick", "result")
 
-    def __init__(self, command: Command[Any], future: asyncio.Future[Any]) -> None:
+    def __init__(self, command: Command[Any], future: asyncio.Future[Any], quick: bool) -> None:
         self.command = command
         self.future = future
+        self.quick = quick
         self.result: Any = None
         self.error: Exception | None = None
 
@@ -89,8 +95,16 @@ def _spoils_batch(connection: sqlite3.Connection, error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS
 
 
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """A batch for the thread: what is left to do is the commit, and the statements where they did not run yet."""
+
+    batch: list[_Pending]
+    ran: bool
+
+
 class Writer:
-    """The only writer of a data directory: one thread, one connection, group commits.
+    """The only writer of a data directory: one connection, group commits.
 
     ::
 
@@ -113,6 +127,8 @@ class Writer:
         self._queue_max = queue_max
         self._queue: collections.deque[_Pending] = collections.deque()
         self._wake = threading.Condition()
+        self._handed: _Handed | None = None
+        self._busy = False
         self._closing = False
         self._failure: FatalError | None = None
         self._failed = asyncio.Event()
@@ -160,8 +176,12 @@ class Writer:
             self._thread.join()
             self._resources.close()
 
-    def submit(self, command: Command[T]) -> asyncio.Future[T]:
+    def submit(self, command: Command[T], *, quick: bool = False) -> asyncio.Future[T]:
         """Queue a command; call it from the event loop's thread.
+
+        Args:
+            command: what to run.
+            quick: it takes some ten microseconds, so that the event loop can run it by itself.
 
         Returns:
             A future that resolves after the commit with the command's result, or with what the command raised
@@ -179,9 +199,9 @@ class Writer:
                 raise FatalError("write to the store: it is closed")
             if len(self._queue) >= self._queue_max:
                 raise Overloaded(f"write to the store: {self._queue_max:,} writes wait already", _RETRY_AFTER_S)
-            self._queue.append(_Pending(command, future))
-            if len(self._queue) == 1:
-                self._wake.notify()
+            self._queue.append(_Pending(command, future, quick))
+        if not self._busy and len(self._queue) == 1:
+            self._loop.call_soon(self._begin)
         return future
 
     async def execute(self, command: Command[T]) -> T:
@@ -201,22 +221,56 @@ class Writer:
         await self._failed.wait()
         raise FatalError(str(self._failure)) from self._failure
 
-    def _run(self) -> None:
-        while batch := self._take():
+    # On the event loop.
+
+    def _begin(self) -> None:
+        """Take a batch to the disk, if none is on its way."""
+        if self._busy or self._closing or self._failure is not None or not self._queue:
+            return
+        self._busy = True
+        batch = self._take()
+        quick = all(pending.quick for pending in batch)
+        if quick:
             try:
-                self._commit(batch)
+                self._execute(batch)
             except Exception as error:  # noqa: BLE001 - whatever it was, nothing of the batch is durable
                 self._stop(batch, error)
                 return
-            self._loop.call_soon_threadsafe(_resolve, batch)
+        with self._wake:
+            self._handed = _Handed(batch, ran=quick)
+            self._wake.notify()
+
+    def _committed(self, batch: list[_Pending]) -> None:
+        self._busy = False
+        _resolve(batch)
+        self._begin()
+
+    # On the thread.
+
+    def _run(self) -> None:
+        while handed := self._next():
+            try:
+                if not handed.ran:
+                    self._execute(handed.batch)
+                self._commit()
+            except Exception as error:  # noqa: BLE001 - whatever it was, nothing of the batch is durable
+                self._stop(handed.batch, error)
+                return
+            self._loop.call_soon_threadsafe(self._committed, handed.batch)
+
+    def _next(self) -> _Handed | None:
+        """Wait for a batch; once the writer is closed, take what still waits, and nothing when that is done."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._handed or self._closing)
+            handed, self._handed = self._handed, None
+            return _Handed(self._take(), ran=False) if handed is None and self._queue else handed
+
+    # On either.
 
     def _take(self) -> list[_Pending]:
-        """Wait for commands; an empty list means that the writer is closed and has nothing left to do."""
-        with self._wake:
-            self._wake.wait_for(lambda: self._queue or self._closing)
-            return [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_max))]
+        return [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_max))]
 
-    def _commit(self, batch: list[_Pending]) -> None:
+    def _execute(self, batch: list[_Pending]) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -228,9 +282,11 @@ class Writer:
             connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
             self._run_apart(batch)
+
+    def _commit(self) -> None:
         for hook in self._hooks:
             hook()
-        connection.execute("COMMIT")
+        self._connection.execute("COMMIT")
 
     def _run_apart(self, batch: list[_Pending]) -> None:
         connection = self._connection

@@ -51,6 +51,8 @@ async def read_body(
     """
     if request.content_length is not None and request.content_length > limit:
         raise BodyTooLarge(f"read the body: {request.content_length:,} bytes, at most {limit:,}")
+    if request.content.is_eof() and request.content_length is not None:
+        return request.content.read_nowait()
     body = bytearray()
     until = asyncio.get_running_loop().time() + grace_s
     try:

@@ -85,8 +85,8 @@ class SimulatedWriter(Writer):
         self.power_lost = False
         self._due = False
 
-    def _run(self):
-        """The thread has nothing to do."""
+    def _begin(self):
+        """The thread gets nothing to do."""
 
     async def __aexit__(self, *exception):
         while self._queue and not self.dead and self._failure is None:
@@ -99,10 +99,10 @@ class SimulatedWriter(Writer):
         if self.power_lost:
             self.disk.lose_power()
 
-    def submit(self, command):
+    def submit(self, command, **more):
         if self.dead:
             return self._loop.create_future()
-        future = super().submit(command)
+        future = super().submit(command, **more)
         if not self._due:
             self._due = True
             self._loop.call_later(self.disk.rng.uniform(*COMMIT_S), self._write)
@@ -121,7 +121,8 @@ class SimulatedWriter(Writer):
             self._hooks.append(self._last_hook)
         self._dies_within = bool(planned and planned[0] == "within")
         try:
-            self._commit(batch)
+            self._execute(batch)
+            self._commit()
         except Crashed:
             self._connection.execute("ROLLBACK")
             self.disk.crash(planned[1])

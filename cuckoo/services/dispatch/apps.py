@@ -155,7 +155,7 @@ class AppDesk:
         return new.task_id
 
     async def _insert(self, new: NewTask, parameters: TaskParameters, insert: Command[Inserted]) -> Inserted:
-        inserted = self._engine.submit(insert, partial(self._accepted, new, parameters))
+        inserted = self._engine.submit(insert, partial(self._accepted, new, parameters), quick=True)
         self._accepting += 1
         self._engine.tasks.hold(new.owner_key, new.price_wei)
         return await asyncio.shield(inserted)

@@ -59,6 +59,9 @@ WRITES_WAITING_MAX = 5_000
 
 RETRY_AFTER_S = 2.0
 
+_QUICK_BYTES = 65_536
+"""Up to so many bytes of pictures are hashed and written on the event loop."""
+
 TOO_FAST = 5
 """A result in less than such a part of its miner's usual time is checked before it is paid."""
 
@@ -196,14 +199,19 @@ class Engine:
         if flush is not None:
             self._commit(_Transition(0.0, None, [flush], []))
 
-    def submit(self, command: Command[Any], then: Callable[[asyncio.Future[Any]], None]) -> asyncio.Future[Any]:
-        """Write something that is no decision, in order with the decisions; ``then`` gets the finished future."""
+    def submit(
+        self, command: Command[Any], then: Callable[[asyncio.Future[Any]], None], *, quick: bool = False
+    ) -> asyncio.Future[Any]:
+        """Write something that is no decision, in order with the decisions; ``then`` gets the finished future.
+
+        ``quick`` as for the writer.
+        """
 
         def written(future: asyncio.Future[Any]) -> None:
             then(future)
             self._writing -= 1
 
-        future = self._store.writer.submit(command)
+        future = self._store.writer.submit(command, quick=quick)
         self._writing += 1
         self._last = future
         future.add_done_callback(written)
@@ -221,7 +229,8 @@ class Engine:
                 self._run(todo.effects)
             return
         command = todo.commands[0] if len(todo.commands) == 1 else together(*todo.commands)
-        self.submit(command, partial(self._committed, todo.effects))
+        quick = todo.completion is None or sum(map(len, todo.completion.pictures)) <= _QUICK_BYTES
+        self.submit(command, partial(self._committed, todo.effects), quick=quick)
 
     def _committed(self, effects: list[Callable[[], None]], future: asyncio.Future[Any]) -> None:
         error = future.exception()
