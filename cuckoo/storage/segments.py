@@ -1,6 +1,6 @@
 """Append-only segment files: the bytes of the blobs, without knowing what any of them is for.
 
-A record is ``magic 4 | length u32 | sha256 32 | data``, big-endian. Only the writer thread appends, syncs and removes;
+A record is ``magic 4 | length u32 | sha256 32 | data``, big-endian. Only the writer appends, syncs and removes;
 any thread may read.
 """
 

@@ -31,7 +31,7 @@ def refuse(connection):
 
 
 class Gate:
-    """A command that holds the writer thread until it is opened, so that what is submitted meanwhile is one batch."""
+    """A command that holds the writer's thread until it is opened, so that what is submitted meanwhile is one batch."""
 
     def __init__(self):
         self.entered = threading.Event()
@@ -77,10 +77,37 @@ async def test_submit__more_than_a_batch__several_commits(directory):
     assert len(commits) == 1 + 3
 
 
-async def test_submit__failing_command_in_a_batch__only_that_one_fails(writer):
+def thread_of(connection):
+    return threading.current_thread().name
+
+
+async def test_submit__quick_commands__run_on_the_loop_and_are_committed_on_the_thread(writer):
+    commits = []
+    writer.before_commit(lambda: commits.append(threading.current_thread().name))
+    waiting = [writer.submit(thread_of, quick=True) for _ in range(3)]
+    assert await asyncio.gather(*waiting) == [threading.current_thread().name] * 3
+    assert commits == ["store-writer"]
+
+
+async def test_submit__one_of_a_batch_takes_long__all_run_on_the_thread(writer):
+    waiting = [writer.submit(thread_of, quick=quick) for quick in (True, False, True)]
+    assert await asyncio.gather(*waiting) == ["store-writer"] * 3
+
+
+async def test_submit__while_a_commit_is_under_way__order_is_kept(writer):
     gate = Gate()
     await gate.close_on(writer)
-    results = [writer.submit(command) for command in (note("before"), refuse, note("after"))]
+    waiting = [writer.submit(note(str(number)), quick=number % 3 > 0) for number in range(20)]
+    gate.open.set()
+    await asyncio.gather(*waiting)
+    assert await writer.execute(read_notes) == [str(number) for number in range(20)]
+
+
+@pytest.mark.parametrize("quick", [False, True])
+async def test_submit__failing_command_in_a_batch__only_that_one_fails(writer, quick):
+    gate = Gate()
+    await gate.close_on(writer)
+    results = [writer.submit(command, quick=quick) for command in (note("before"), refuse, note("after"))]
     gate.open.set()
     before, refused, after = await asyncio.gather(*results, return_exceptions=True)
     assert isinstance(refused, Conflict)
@@ -105,7 +132,8 @@ async def test_together__all_pass__results_in_order(writer):
     assert await writer.execute(together(note("a"), note("b"), read_notes)) == (1, 2, ["a", "b"])
 
 
-async def test_commit__disk_full_on_sync__all_fail_and_nothing_is_acknowledged(writer, directory):
+@pytest.mark.parametrize("quick", [False, True])
+async def test_commit__disk_full_on_sync__all_fail_and_nothing_is_acknowledged(writer, directory, quick):
     gate = Gate()
     held = await gate.close_on(writer)
 
@@ -113,7 +141,7 @@ async def test_commit__disk_full_on_sync__all_fail_and_nothing_is_acknowledged(w
         raise OSError(errno.ENOSPC, "No space left on device")
 
     writer.before_commit(full)
-    waiting = [writer.submit(note("lost")) for _ in range(3)]
+    waiting = [writer.submit(note("lost"), quick=quick) for _ in range(3)]
     gate.open.set()
     results = await asyncio.gather(held, *waiting, return_exceptions=True)
     assert [type(result) for result in results] == [FatalError] * 4
@@ -132,6 +160,17 @@ async def test_commit__database_full__writer_stops(writer):
     await writer.execute(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchone())
     with pytest.raises(FatalError, match="full"):
         await writer.execute(note("x" * 100_000))
+    with pytest.raises(FatalError):
+        await writer.execute(note("small"))
+
+
+async def test_commit__database_full_in_a_quick_command__writer_stops(writer):
+    await writer.execute(note("kept"))
+    pages = await writer.execute(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
+    await writer.execute(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    waiting = [writer.submit(note(text), quick=True) for text in ("small", "x" * 100_000)]
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [FatalError, FatalError]
     with pytest.raises(FatalError):
         await writer.execute(note("small"))
 
@@ -170,16 +209,25 @@ async def test_submit__caller_gave_up__others_are_served(writer):
     assert await stays == 2
 
 
-async def test_close__commands_wait__they_are_committed_first(directory):
+@pytest.mark.parametrize("quick", [False, True])
+async def test_close__commands_wait__they_are_committed_first(directory, quick):
     async with Writer(directory) as writer:
         gate = Gate()
         await gate.close_on(writer)
-        made = writer.submit(lambda connection: connection.execute("CREATE TABLE made (x)") and None)
+        made = writer.submit(lambda connection: connection.execute("CREATE TABLE made (x)") and None, quick=quick)
         gate.open.set()
     assert made.done()
     assert made.exception() is None
     with pytest.raises(FatalError, match="closed"):
         writer.submit(lambda connection: None)
+
+
+async def test_close__right_after_a_quick_command__it_is_committed_first(directory):
+    async with Writer(directory) as writer:
+        made = writer.submit(lambda connection: connection.execute("CREATE TABLE made (x)") and None, quick=True)
+    assert await made is None
+    with sqlite3.connect(directory / DATABASE_NAME) as other:
+        assert other.execute("SELECT name FROM sqlite_master WHERE name = 'made'").fetchone()
 
 
 async def test_open__directory_in_use__refused_with_pid(writer, directory):
