@@ -155,35 +155,44 @@ class AppDesk:
         return new.task_id
 
     async def _insert(self, new: NewTask, parameters: TaskParameters, insert: Command[Inserted]) -> Inserted:
-        inserted = self._engine.submit(insert, partial(self._accepted, new, parameters), quick=True)
-        self._accepting += 1
-        self._engine.tasks.hold(new.owner_key, new.price_wei)
+        if new.idempotency_key is None:
+            # Nothing can speak against it but a disk that fails, and then this process ends: what the scheduler
+            # decides about it is written behind it, mostly in the same commit.
+            accepted = self._metrics.tasks_accepted.inc
+            inserted = self._engine.record(insert, [accepted], quick=True)
+            self._queue(new, parameters)
+        else:
+            inserted = self._engine.submit(insert, partial(self._inserted, new, parameters), quick=True)
+            self._accepting += 1
+            self._engine.tasks.hold(new.owner_key, new.price_wei)
         return await asyncio.shield(inserted)
 
-    def _accepted(self, new: NewTask, parameters: TaskParameters, inserted: asyncio.Future[Inserted]) -> None:
-        """Queue a task once it is on disk, whether its app still waits for the answer or not."""
+    def _inserted(self, new: NewTask, parameters: TaskParameters, inserted: asyncio.Future[Inserted]) -> None:
+        """Queue a task that is on disk, unless it came before; whether its app still waits for the answer or not."""
         self._accepting -= 1
         self._engine.tasks.let_go(new.owner_key, new.price_wei)
         if inserted.exception() is not None or not inserted.result().created:
             return
-        stored = inserted.result().task
+        self._metrics.tasks_accepted.inc()
+        self._queue(new, parameters)
+
+    def _queue(self, new: NewTask, parameters: TaskParameters) -> None:
         task = LiveTask(
             task_id=new.task_id,
             parameters=parameters,
-            created_at=stored.created_at,
-            ready_at=stored.created_at,
-            price_wei=stored.price_wei,
-            avoid=frozenset(stored.avoid),
+            created_at=new.created_at,
+            ready_at=new.created_at,
+            price_wei=new.price_wei,
+            avoid=frozenset(new.avoid),
             owner_key=new.owner_key,
         )
         self._engine.tasks.add(task)
-        self._metrics.tasks_accepted.inc()
         try:
             self._engine.apply(
                 TaskAccepted(now=self._clock.now(), task_id=new.task_id, demand=task.demand, owner=new.owner_key)
             )
         except CuckooError as error:
-            log.warning("task is on disk, a restart will queue it", task=new.task_id, reason=str(error))
+            log.warning("task is on its way to the disk, a restart will queue it", task=new.task_id, reason=str(error))
 
     def _live(self, wanted: TaskId, owner_key: int | None) -> LiveTask | None:
         """Return an open task; raises NotFound for somebody else's, as if it was not there."""

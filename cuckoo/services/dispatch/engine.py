@@ -202,7 +202,7 @@ class Engine:
     def submit(
         self, command: Command[Any], then: Callable[[asyncio.Future[Any]], None], *, quick: bool = False
     ) -> asyncio.Future[Any]:
-        """Write something that is no decision, in order with the decisions; ``then`` gets the finished future.
+        """Write something that may be refused, in order with the decisions; ``then`` gets the finished future.
 
         ``quick`` as for the writer.
         """
@@ -217,6 +217,12 @@ class Engine:
         future.add_done_callback(written)
         return future
 
+    def record(
+        self, command: Command[Any], effects: list[Callable[[], None]], *, quick: bool = False
+    ) -> asyncio.Future[Any]:
+        """Write something that has to succeed, or else nothing more is decided; then let its effects happen."""
+        return self.submit(command, partial(self._committed, effects), quick=quick)
+
     def _check(self) -> None:
         if self._failure is not None:
             raise FatalError(f"carry out a decision: {self._failure}") from self._failure
@@ -230,7 +236,7 @@ class Engine:
             return
         command = todo.commands[0] if len(todo.commands) == 1 else together(*todo.commands)
         quick = todo.completion is None or sum(map(len, todo.completion.pictures)) <= _QUICK_BYTES
-        self.submit(command, partial(self._committed, todo.effects), quick=quick)
+        self.record(command, todo.effects, quick=quick)
 
     def _committed(self, effects: list[Callable[[], None]], future: asyncio.Future[Any]) -> None:
         error = future.exception()
