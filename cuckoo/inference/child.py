@@ -19,10 +19,10 @@ from cuckoo.inference.messages import (
     Loaded,
     LoadFailed,
     Progress,
+    Ready,
     Replay,
     Replayed,
     Run,
-    Sampled,
     Shutdown,
     ToChild,
     ToParent,
@@ -48,6 +48,7 @@ class ChildPlan:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     digest_cache: str
+    overlap: bool
     restarts: int
     backoff_s: float
     backoff_max_s: float
@@ -94,7 +95,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._jobs: dict[str, Run | Replay] = {}
-        self._sampling = ""
+        self._busy_with = ""
         self._deaths = 0
         self.closing = False
         self._words: deque[str] = deque(maxlen=_LAST_WORDS)
@@ -106,8 +107,8 @@ class Child:
 
     @property
     def free(self) -> bool:
-        """Whether it can begin a job now."""
-        return self.complete and not self._sampling and not self.closing
+        """Whether it asks for a job: it has none, or the last step of the one it has is running."""
+        return self.complete and not self._busy_with and not self.closing
 
     @property
     def pid(self) -> int | None:
@@ -119,9 +120,9 @@ class Child:
         self._keeper = asyncio.create_task(self._keep(), name=f"worker {self.device}")
 
     def run(self, run: Run | Replay) -> None:
-        """Begin a job; the child must be free."""
+        """Send a job; the child must be free."""
         self._jobs[run.job_id] = run
-        self._sampling = run.job_id
+        self._busy_with = run.job_id
         self._say(run)
 
     def cancel(self, job_id: str) -> None:
@@ -149,7 +150,7 @@ class Child:
         """Run one process after the other until closed or given up."""
         while True:
             why = await self._live()
-            jobs, self._jobs, self._sampling = list(self._jobs), {}, ""
+            jobs, self._jobs, self._busy_with = list(self._jobs), {}, ""
             self.loaded = {}
             if self.closing:
                 return
@@ -183,7 +184,8 @@ class Child:
         if process.stdout is None or process.stderr is None:
             return f"starting the worker of {self.device}: no pipes"
         for model in self._plan.models:
-            self._say(Load(model=model, device=self.device, digest_cache=self._plan.digest_cache))
+            plan = self._plan
+            self._say(Load(model=model, device=self.device, digest_cache=plan.digest_cache, overlap=plan.overlap))
         words = asyncio.create_task(self._hear(process.stderr))
         try:
             await self._serve(process.stdout)
@@ -220,8 +222,8 @@ class Child:
     def _take(self, answer: ToParent) -> None:
         if isinstance(answer, Progress):
             self._owner.child_progressed(answer)
-        elif isinstance(answer, Sampled):
-            self._sampled(answer.job_id)
+        elif isinstance(answer, Ready):
+            self._ready(answer.job_id)
         elif isinstance(answer, Loaded):
             self.loaded[answer.digest] = answer
             self.speed[answer.digest] = answer.pixel_step_s
@@ -236,11 +238,11 @@ class Child:
                 self._deaths = 0
                 self._learn(run, answer)
             self._owner.child_answered(answer)
-            self._sampled(answer.job_id)
+            self._ready(answer.job_id)
 
-    def _sampled(self, job_id: str) -> None:
-        if self._sampling == job_id:
-            self._sampling = ""
+    def _ready(self, job_id: str) -> None:
+        if self._busy_with == job_id:
+            self._busy_with = ""
             self._owner.child_changed()
 
     def _learn(self, run: Run, finished: Finished) -> None:

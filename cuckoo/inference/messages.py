@@ -28,11 +28,13 @@ class Load(_Message, frozen=True, kw_only=True):
         model: the registry's entry.
         device: "cpu", "cuda:N" or "mps".
         digest_cache: path of the file that remembers sha256 sums, or "" for none.
+        overlap: encode text and decode pictures while another job is denoised.
     """
 
     model: Model
     device: str
     digest_cache: str = ""
+    overlap: bool = False
 
 
 class Loaded(_Message, frozen=True, kw_only=True):
@@ -118,8 +120,8 @@ class Progress(_Message, frozen=True, kw_only=True):
     preview_png: bytes = b""
 
 
-class Sampled(_Message, frozen=True, kw_only=True):
-    """Child: the device is free for the next job; encoding of this one goes on beside it."""
+class Ready(_Message, frozen=True, kw_only=True):
+    """Child: the last step of this job begins; the next job may be sent, so that the device need not wait for it."""
 
     job_id: str
 
@@ -193,7 +195,7 @@ class Cancelled(_Message, frozen=True, kw_only=True):
 
 
 ToChild = Load | Run | Replay | Cancel | Shutdown
-ToParent = Loaded | LoadFailed | Progress | Sampled | Finished | Replayed | Failed | Cancelled
+ToParent = Loaded | LoadFailed | Progress | Ready | Finished | Replayed | Failed | Cancelled
 
 _encoder = msgspec.msgpack.Encoder()
 _to_child: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)

@@ -1,31 +1,33 @@
 """One diffusion model on one device: from task parameters to pixels and latents. Runs in the child only."""
 
+import copy
 import ctypes
 import gc
 import inspect
 import sys
-import time
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from io import BytesIO
+from concurrent.futures import wait
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import diffusers
 import msgspec
 import torch
-from PIL import Image
 
 from cuckoo.domain import task
-from cuckoo.domain.errors import ConfigError, CuckooError, InvalidField
-from cuckoo.domain.keccak import latent_leaf, merkle_root
+from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint, models
+from cuckoo.inference.drawing import Drawing, JobStopped, MemoryExhausted, Watch
+from cuckoo.inference.embeddings import remember
+from cuckoo.inference.line import STAGES, Advance, Line
 from cuckoo.inference.models import Model
-from cuckoo.protocol.receipts import pixel_hash
+from cuckoo.inference.recorder import Recorder
 
-_PNG_LEVEL = 1
-"""zlib level: at 1024 px six times faster than the default, for a tenth more bytes; the pixels are the same."""
+T = TypeVar("T")
 
 _WARM_UP_STEPS = 3
 
@@ -41,89 +43,7 @@ _MEMORY_WORDS = (
 """How torch's allocators, the C++ library, and oneDNN (the last one) say that there is no memory left."""
 
 
-class JobStopped(CuckooError):
-    """The job was cancelled while it ran."""
-
-    code = "job_stopped"
-
-
-class MemoryExhausted(CuckooError):
-    """The device's memory does not suffice even for one picture at a time.
-
-    Attributes:
-        limit_pixels: the largest picture (width times height) that was measured to fit; 0 for none.
-    """
-
-    code = "out_of_memory"
-
-    def __init__(self, message: str, limit_pixels: int) -> None:
-        """Carry the measured limit."""
-        super().__init__(message)
-        self.limit_pixels = limit_pixels
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What a run calls while it works.
-
-    Attributes:
-        stopped: asked after every step; True ends the run.
-        progress: gets (steps done, steps in all, preview PNG or b"").
-        preview_every: steps between two previews; 0 for none.
-    """
-
-    stopped: Callable[[], bool]
-    progress: Callable[[int, int, bytes], None]
-    preview_every: int = 0
-
-
-@dataclass
-class Drawing:
-    """Pixels and latents of a job, before they are encoded and hashed.
-
-    Attributes:
-        profile: what decided the pixels.
-        pictures: RGB images.
-        latents: per picture, after every step, float32 little-endian bytes; entry 0 is the starting noise.
-        step_s: seconds of every step.
-    """
-
-    profile: RuntimeProfile
-    pictures: list[Image.Image] = field(default_factory=list)
-    latents: list[list[bytes]] = field(default_factory=list)
-    step_s: list[float] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A drawing as it leaves the child: PNG files, pixel hashes, the leaves over the latents and their Merkle root."""
-
-    pictures: list[bytes]
-    picture_hashes: list[bytes]
-    leaves: list[bytes]
-    latents_root: bytes
-
-
-def encode(drawing: Drawing) -> Encoded:
-    """Encode pictures as PNG and hash pixels and latents; touches no torch, so it may run beside the next job."""
-    leaves = [
-        latent_leaf(picture, step, payload)
-        for picture, steps in enumerate(drawing.latents)
-        for step, payload in enumerate(steps)
-    ]
-    return Encoded(
-        pictures=[png(image) for image in drawing.pictures],
-        picture_hashes=[pixel_hash(image.height, image.width, image.tobytes()) for image in drawing.pictures],
-        leaves=leaves,
-        latents_root=merkle_root(leaves),
-    )
-
-
-def png(image: Image.Image) -> bytes:
-    """Write an image as a PNG file."""
-    out = BytesIO()
-    image.save(out, "PNG", compress_level=_PNG_LEVEL)
-    return out.getvalue()
+_SILENT = Watch(stopped=lambda: False, progress=lambda *_: None, nearly=lambda: None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -141,21 +61,30 @@ def smaller_sides(width_px: int, height_px: int) -> tuple[int, int] | None:
 
 
 class Pipeline:
-    """A loaded model. Not safe for threads: one job at a time.
+    """A loaded model. Jobs may be drawn from several threads: their batches follow one another through the stages.
 
     Attributes:
         model: the registry's entry.
-        pipe: diffusers' pipeline.
-        starting_latents: its own way to draw the starting noise.
+        pipe: diffusers' pipeline; a call takes a copy, which shares the weights and keeps its own state.
     """
 
-    def __init__(self, model: Model, device: str, digest_cache: models.DigestCache | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        device: str,
+        digest_cache: models.DigestCache | None = None,
+        *,
+        line: Line | None = None,
+        overlap: bool = False,
+    ) -> None:
         """Load a model from its folder or from the hub, after its digest was checked.
 
         Args:
             model: the registry's entry.
             device: "cpu", "cuda:N" or "mps".
             digest_cache: remembers sums of unchanged files.
+            line: of the device, which other models may share; default one of its own.
+            overlap: while a batch is denoised, decode the one before and encode the text of the one behind.
 
         Raises:
             ConfigError: not a diffusers folder, pickled weights, code of its own, another digest, or no such device.
@@ -181,7 +110,10 @@ class Pipeline:
         if "callback_on_step_end" not in self._accepted or "latents" not in shown:
             raise ConfigError(f"loading the model {model.name}: {type(self.pipe).__name__} does not show its latents")
         self._own_scheduler = self.pipe.scheduler
-        self.starting_latents = self.pipe.prepare_latents
+        self._line = line or Line(STAGES)
+        self._alone = not overlap
+        self._decoder = threading.Lock()
+        self._encoders = remember(self.pipe.components)
 
     def profile(self, batch_bucket: int = 1) -> RuntimeProfile:
         """Describe what decides the exact pixels of this pipeline."""
@@ -208,7 +140,7 @@ class Pipeline:
             guidance_thousandths=round(defaults.guidance * 1000),
             seed=0,
         )
-        drawing = self.draw(parameters, 1, Watch(stopped=lambda: False, progress=lambda *_: None))
+        drawing = self.draw(parameters, 1, _SILENT)
         return min(drawing.step_s[1:]) / (defaults.width_px * defaults.height_px)
 
     def check(self, parameters: TaskParameters) -> None:
@@ -237,7 +169,8 @@ class Pipeline:
     def draw(self, parameters: TaskParameters, batch_bucket: int, watch: Watch) -> Drawing:
         """Draw all pictures of a task; picture i starts from seed + i.
 
-        When memory runs out the batch is halved and the task begins again; the profile names the bucket that did it.
+        When memory runs out the task begins again: first with the device to itself, if it was shared with another
+        batch, then with half the bucket, and so on; the profile names the bucket that did it.
 
         Args:
             parameters: what to draw.
@@ -252,28 +185,39 @@ class Pipeline:
         if watch.stopped():
             raise JobStopped("beginning a job: it was cancelled before")
         self.check(parameters)
-        bucket = 1 if parameters.reproducible else min(batch_bucket, self._bucket_limit)
+        bucket = asked = 1 if parameters.reproducible else min(batch_bucket, self._bucket_limit)
+        alone = self._alone
         while True:
             try:
-                return self._draw(parameters, bucket, watch)
+                drawing = self._draw(parameters, bucket, watch, alone=alone)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
+            else:
+                if alone and bucket == asked:
+                    self._alone = True  # sharing the device is what did not fit
+                return drawing
             self._free_memory()
+            if not alone:
+                alone = True
+                continue
             if bucket == 1:
                 raise self._exhausted(parameters)
             self._bucket_limit = bucket = bucket // 2
+
+    def alone(self, call: Callable[[], T]) -> T:
+        """Run something that needs the whole model: after every earlier batch, before every later one."""
+        return self._line.submit(lambda _: call(), alone=True).result()
 
     def _exhausted(self, parameters: TaskParameters) -> MemoryExhausted:
         """Measure what fits instead, by single steps at half the area each time."""
         refused = parameters.width_px * parameters.height_px
         sides = smaller_sides(parameters.width_px, parameters.height_px)
-        silent = Watch(stopped=lambda: False, progress=lambda *_: None)
         limit = 0
         while sides and not limit:
             probe = msgspec.structs.replace(parameters, width_px=sides[0], height_px=sides[1], steps=1, pictures=1)
             try:
-                self._draw(probe, 1, silent)
+                self._draw(probe, 1, _SILENT, alone=True)
                 limit = sides[0] * sides[1]
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -287,32 +231,66 @@ class Pipeline:
         )
 
     def _free_memory(self) -> None:
+        for encoder in self._encoders:
+            encoder.forget()
         gc.collect()
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
         elif hasattr(_LIBC, "malloc_trim"):  # glibc keeps what is freed: a smaller picture would still not fit
             _LIBC.malloc_trim(0)
 
-    def _draw(self, parameters: TaskParameters, bucket: int, watch: Watch) -> Drawing:
-        drawing = Drawing(profile=self.profile(bucket))
+    def _draw(self, parameters: TaskParameters, bucket: int, watch: Watch, *, alone: bool) -> Drawing:
+        """Put the batches of a task on the line, and collect what comes off it."""
+        given_up = threading.Event()
+        stopped = watch.stopped
+        watch = replace(watch, stopped=lambda: given_up.is_set() or stopped())
         batches = -(-parameters.pictures // bucket)
-        for number in range(batches):
-            recorder = _Recorder(self.pipe, watch, number, batches)
-            self.pipe.scheduler = self.scheduler(parameters.scheduler)
-            self.pipe.prepare_latents = recorder.wrap(self.starting_latents)
-            first = number * bucket
-            images = self.pipe(**self.arguments(parameters, first, bucket), callback_on_step_end=recorder.step).images
-            wanted = min(bucket, parameters.pictures - first)
-            for image in images[:wanted]:
-                if image.size != (parameters.width_px, parameters.height_px):
-                    raise InvalidField(
-                        "width_px x height_px",
-                        f"{parameters.width_px} x {parameters.height_px}",
-                        f"{self.model.name} rounds these sides to {image.width} x {image.height}",
-                    )
-                drawing.pictures.append(image.convert("RGB"))
-            drawing.latents += recorder.by_picture(wanted)
-            drawing.step_s += recorder.step_s
+        calls = [
+            self._line.submit(partial(self._batch, parameters, bucket, watch, number, batches), alone=alone)
+            for number in range(batches)
+        ]
+        drawing = Drawing(profile=self.profile(bucket))
+        try:
+            for call in calls:
+                part = call.result()
+                drawing.pictures += part.pictures
+                drawing.latents += part.latents
+                drawing.step_s += part.step_s
+        except BaseException:
+            given_up.set()
+            for call in calls:
+                call.cancel()
+            wait(calls)
+            raise
+        return drawing
+
+    def _batch(
+        self, parameters: TaskParameters, bucket: int, watch: Watch, number: int, batches: int, advance: Advance
+    ) -> Drawing:
+        """Draw one batch, from its text to its pixels, as the pipeline does it.
+
+        The copy of the pipeline shares the weights; what a call writes into its pipeline is its own.
+        """
+        if watch.stopped():
+            raise JobStopped("beginning a batch: the job was cancelled before")
+        first = number * bucket
+        wanted = min(bucket, parameters.pictures - first)
+        drawing = Drawing(profile=self.profile(bucket))
+        pipe = copy.copy(self.pipe)
+        pipe.scheduler = self.scheduler(parameters.scheduler)
+        recorder = Recorder(pipe, watch, advance, self._decoder, steps=parameters.steps, number=number, batches=batches)
+        with recorder:
+            images = pipe(**self.arguments(parameters, first, bucket), callback_on_step_end=recorder.step).images
+        for image in images[:wanted]:
+            if image.size != (parameters.width_px, parameters.height_px):
+                raise InvalidField(
+                    "width_px x height_px",
+                    f"{parameters.width_px} x {parameters.height_px}",
+                    f"{self.model.name} rounds these sides to {image.width} x {image.height}",
+                )
+            drawing.pictures.append(image.convert("RGB"))
+        drawing.latents += recorder.by_picture(wanted)
+        drawing.step_s += recorder.step_s
         return drawing
 
     def scheduler(self, name: str) -> Any:
@@ -338,61 +316,6 @@ class Pipeline:
             "callback_on_step_end_tensor_inputs": ["latents"],
         }
         return {name: value for name, value in arguments.items() if name in self._accepted}
-
-
-def decoded(pipe: Any, latents: torch.Tensor) -> bytes:
-    """Return what one picture's latents, finished or not, look like, as a PNG file."""
-    vae = pipe.vae
-    scaled = latents / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0)
-    pixels = vae.decode(scaled.to(vae.dtype), return_dict=False)[0]
-    return png(pipe.image_processor.postprocess(pixels, output_type="pil")[0])
-
-
-class _Recorder:
-    """Keeps the latents of one batch after every step, times the steps, and stops the run when asked."""
-
-    def __init__(self, pipe: Any, watch: Watch, number: int, batches: int) -> None:
-        self._pipe = pipe
-        self._watch = watch
-        self._number = number
-        self._batches = batches
-        self._latents: list[torch.Tensor] = []
-        self._last_s = time.perf_counter()
-        self.step_s: list[float] = []
-
-    def wrap(self, prepare: Callable[..., Any]) -> Callable[..., Any]:
-        """Let the pipeline's own ``prepare_latents`` run, and keep what it returns as step 0."""
-
-        def prepare_and_keep(*args: Any, **kwargs: Any) -> Any:
-            prepared = prepare(*args, **kwargs)
-            self._keep(prepared[0] if isinstance(prepared, tuple) else prepared)
-            self._last_s = time.perf_counter()
-            return prepared
-
-        return prepare_and_keep
-
-    def step(self, _pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        """Take note of one finished step; the copy to the CPU waits for the device, so the time is real."""
-        latents = tensors["latents"]
-        self._keep(latents)
-        now = time.perf_counter()
-        self.step_s.append(now - self._last_s)
-        if self._watch.stopped():
-            raise JobStopped(f"stopping after step {index + 1}: the job was cancelled")
-        steps = self._pipe.num_timesteps
-        due = self._watch.preview_every and (index + 1) % self._watch.preview_every == 0 and index + 1 < steps
-        preview = decoded(self._pipe, latents[:1]) if due else b""
-        self._watch.progress(self._number * steps + index + 1, self._batches * steps, preview)
-        self._last_s = time.perf_counter()
-        return {}
-
-    def by_picture(self, wanted: int) -> list[list[bytes]]:
-        """Return the kept latents of the first ``wanted`` pictures of the batch as bytes."""
-        arrays = [latents.numpy().astype("<f4", copy=False) for latents in self._latents]
-        return [[array[picture].tobytes() for array in arrays] for picture in range(wanted)]
-
-    def _keep(self, latents: torch.Tensor) -> None:
-        self._latents.append(latents.detach().to("cpu", torch.float32, copy=True))
 
 
 def _dtype(name: str) -> torch.dtype:

@@ -175,6 +175,7 @@ class WorkerPool:
                 command=self.options.command,
                 environment=fingerprint.child_environment(os.environ, device, threads),
                 digest_cache=self.options.digest_cache,
+                overlap=fingerprint.overlap_pays(device, threads, on_cpu),
                 restarts=self.options.restarts,
                 backoff_s=self.options.backoff_s,
                 backoff_max_s=self.options.backoff_max_s,

@@ -1,7 +1,8 @@
 """The child process of one device: ``python -m cuckoo.inference.worker``, started by the pool, spoken to over pipes.
 
-Three threads: one reads what the parent says (and ends the process when the parent is gone), the main one runs the
-model, and one encodes and hashes a finished drawing while the model is at work on the next.
+One thread reads what the parent says (and ends the process when the parent is gone), the main one loads models and
+hands out jobs, a few see one job each through: they put its batches on the pipeline's line and encode and hash what
+comes off it. The parent is asked for the next job while the last step of this one runs, so that the device never waits.
 """
 
 import os
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cuckoo.domain.errors import CuckooError, PeerFault
 from cuckoo.inference import latents
+from cuckoo.inference.line import STAGES, Line
 from cuckoo.inference.messages import (
     Cancel,
     Cancelled,
@@ -27,10 +29,10 @@ from cuckoo.inference.messages import (
     Loaded,
     LoadFailed,
     Progress,
+    Ready,
     Replay,
     Replayed,
     Run,
-    Sampled,
     Shutdown,
     ToParent,
     frame,
@@ -39,14 +41,16 @@ from cuckoo.inference.messages import (
 from cuckoo.inference.models import DigestCache
 
 if TYPE_CHECKING:
-    from cuckoo.inference.pipelines import Drawing, Pipeline
+    from cuckoo.inference.pipelines import Pipeline
 
 PARENT_GONE = 0
 OUT_OF_STEP = 3
+JOBS = 5
+"""Jobs at once: one in each stage of the line, and two that are encoded (a few steps take less time than a PNG)."""
 
 
 class Worker:
-    """Serves one parent: loads models, runs jobs one at a time, answers."""
+    """Serves one parent: loads models, runs jobs in order of arrival, answers."""
 
     def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
         """Take the two pipes; nothing else may read or write them."""
@@ -57,7 +61,8 @@ class Worker:
         self._under_way: set[str] = set()
         self._stopped: set[str] = set()
         self._pipelines: dict[str, Pipeline] = {}
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self._line = Line(STAGES)
+        self._jobs = ThreadPoolExecutor(JOBS, thread_name_prefix="job")
 
     def serve(self) -> None:
         """Work until told to shut down; the process ends at once when the parent's end of the pipe closes."""
@@ -66,10 +71,10 @@ class Worker:
             if isinstance(message, Load):
                 self._load(message)
             elif isinstance(message, Replay):
-                self._replay(message)
+                self._jobs.submit(self._replay, message)
             else:
-                self._run(message)
-        self._encoder.shutdown(wait=True)
+                self._jobs.submit(self._run, message)
+        self._jobs.shutdown(wait=True)
 
     def _listen(self) -> None:
         try:
@@ -100,7 +105,7 @@ class Worker:
             from cuckoo.inference.replaying import replays
 
             cache = DigestCache(Path(load.digest_cache)) if load.digest_cache else None
-            pipeline = Pipeline(load.model, load.device, cache)
+            pipeline = Pipeline(load.model, load.device, cache, line=self._line, overlap=load.overlap)
             pixel_step_s = pipeline.warm_up()
         except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
             why = str(error) if isinstance(error, CuckooError) else f"{type(error).__name__}: {error}"
@@ -117,7 +122,7 @@ class Worker:
         )
 
     def _run(self, run: Run) -> None:
-        from cuckoo.inference.pipelines import JobStopped, MemoryExhausted, Watch
+        from cuckoo.inference.drawing import JobStopped, MemoryExhausted, Watch, encode
 
         started = time.perf_counter()
         job_id, digest = run.job_id, run.parameters.model_digest
@@ -130,10 +135,14 @@ class Worker:
             progress=lambda step, steps, png: self._say(
                 Progress(job_id=job_id, step=step, steps=steps, preview_png=png)
             ),
+            nearly=lambda: self._say(Ready(job_id=job_id)),
             preview_every=run.preview_every,
         )
         try:
             drawing = pipeline.draw(run.parameters, run.batch_bucket, watch)
+            encoded = encode(drawing)
+            if run.latents_file:
+                latents.write(Path(run.latents_file), encoded.leaves, drawing.latents)
         except JobStopped:
             self._end(Cancelled(job_id=job_id))
         except MemoryExhausted as error:
@@ -143,32 +152,17 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
             self._fail(job_id, "internal", f"{type(error).__name__}: {error}")
         else:
-            self._say(Sampled(job_id=job_id))
-            self._encoder.submit(self._finish, run, drawing, started)
-
-    def _finish(self, run: Run, drawing: "Drawing", started: float) -> None:
-        from cuckoo.inference.pipelines import encode
-
-        job_id = run.job_id
-
-        try:
-            encoded = encode(drawing)
-            if run.latents_file:
-                latents.write(Path(run.latents_file), encoded.leaves, drawing.latents)
-        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
-            self._fail(job_id, "internal", f"encoding the pictures: {type(error).__name__}: {error}")
-            return
-        self._end(
-            Finished(
-                job_id=job_id,
-                pictures=encoded.pictures,
-                picture_hashes=encoded.picture_hashes,
-                latents_root=encoded.latents_root,
-                profile=drawing.profile,
-                step_s=drawing.step_s,
-                seconds=time.perf_counter() - started,
+            self._end(
+                Finished(
+                    job_id=job_id,
+                    pictures=encoded.pictures,
+                    picture_hashes=encoded.picture_hashes,
+                    latents_root=encoded.latents_root,
+                    profile=drawing.profile,
+                    step_s=drawing.step_s,
+                    seconds=time.perf_counter() - started,
+                )
             )
-        )
 
     def _replay(self, replay: Replay) -> None:
         from cuckoo.inference.replaying import run_again

@@ -15,8 +15,8 @@ from cuckoo.inference.messages import (
     Loaded,
     LoadFailed,
     Progress,
+    Ready,
     Run,
-    Sampled,
     Shutdown,
 )
 
@@ -43,7 +43,7 @@ TO_PARENT = [
     Loaded(digest="ab" * 32, profile=PROFILE, pixel_step_s=1e-6),
     LoadFailed(digest="ab" * 32, message="no"),
     Progress(job_id="a", step=1, steps=4, preview_png=b"\x89PNG"),
-    Sampled(job_id="a"),
+    Ready(job_id="a"),
     Finished(
         job_id="a",
         pictures=[b"\x89PNG"],
