@@ -62,7 +62,7 @@ def run_again(pipeline: Pipeline, replay: Replay) -> tuple[Apart, Apart, Apart]:
 
 def _run_again(pipeline: Pipeline, replay: Replay) -> tuple[Apart, Apart, Apart]:
     loop = _Loop(pipeline, replay)
-    with torch.no_grad():
+    with torch.inference_mode():
         try:
             image = loop.run()
         except _Unfit:
