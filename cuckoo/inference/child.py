@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from cuckoo.inference.messages import (
+    Batch,
     Cancel,
     Cancelled,
     Failed,
@@ -95,7 +96,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._jobs: dict[str, Run | Replay] = {}
-        self._busy_with = ""
+        self._busy_with: frozenset[str] = frozenset()
         self._deaths = 0
         self.closing = False
         self._words: deque[str] = deque(maxlen=_LAST_WORDS)
@@ -107,7 +108,7 @@ class Child:
 
     @property
     def free(self) -> bool:
-        """Whether it asks for a job: it has none, or the last step of the one it has is running."""
+        """Whether it asks for jobs: it has none, or the last step of what it has is running."""
         return self.complete and not self._busy_with and not self.closing
 
     @property
@@ -119,11 +120,12 @@ class Child:
         """Start the process, and start it again whenever it dies, within limits."""
         self._keeper = asyncio.create_task(self._keep(), name=f"worker {self.device}")
 
-    def run(self, run: Run | Replay) -> None:
-        """Send a job; the child must be free."""
-        self._jobs[run.job_id] = run
-        self._busy_with = run.job_id
-        self._say(run)
+    def run(self, work: Batch | Replay) -> None:
+        """Send jobs; the child must be free."""
+        jobs = work.runs if isinstance(work, Batch) else (work,)
+        self._jobs |= {job.job_id: job for job in jobs}
+        self._busy_with = frozenset(job.job_id for job in jobs)
+        self._say(work)
 
     def cancel(self, job_id: str) -> None:
         """Ask for a job to be stopped within one step."""
@@ -150,7 +152,7 @@ class Child:
         """Run one process after the other until closed or given up."""
         while True:
             why = await self._live()
-            jobs, self._jobs, self._busy_with = list(self._jobs), {}, ""
+            jobs, self._jobs, self._busy_with = list(self._jobs), {}, frozenset()
             self.loaded = {}
             if self.closing:
                 return
@@ -223,7 +225,8 @@ class Child:
         if isinstance(answer, Progress):
             self._owner.child_progressed(answer)
         elif isinstance(answer, Ready):
-            self._ready(answer.job_id)
+            if answer.job_id in self._busy_with:
+                self._ready()
         elif isinstance(answer, Loaded):
             self.loaded[answer.digest] = answer
             self.speed[answer.digest] = answer.pixel_step_s
@@ -238,12 +241,12 @@ class Child:
                 self._deaths = 0
                 self._learn(run, answer)
             self._owner.child_answered(answer)
-            self._ready(answer.job_id)
+            if answer.job_id in self._busy_with and self._busy_with.isdisjoint(self._jobs):
+                self._ready()
 
-    def _ready(self, job_id: str) -> None:
-        if self._busy_with == job_id:
-            self._busy_with = ""
-            self._owner.child_changed()
+    def _ready(self) -> None:
+        self._busy_with = frozenset()
+        self._owner.child_changed()
 
     def _learn(self, run: Run, finished: Finished) -> None:
         """Let the speed follow what jobs really take, encoding and text included."""

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cuckoo.domain.errors import CuckooError
 from cuckoo.domain.keccak import latent_leaf, merkle_root
-from cuckoo.domain.task import RuntimeProfile
+from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.protocol.receipts import pixel_hash
 
 _PNG_LEVEL = 1
@@ -51,6 +51,14 @@ class Watch:
     progress: Callable[[int, int, bytes], None]
     nearly: Callable[[], None]
     preview_every: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A task, and who watches it."""
+
+    parameters: TaskParameters
+    watch: Watch
 
 
 @dataclass

@@ -6,7 +6,7 @@ import gc
 import inspect
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import replace
 from functools import partial
@@ -16,16 +16,17 @@ from typing import Any, TypeVar
 import diffusers
 import msgspec
 import torch
+from PIL import Image
 
 from cuckoo.domain import task
 from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint, models
-from cuckoo.inference.drawing import Drawing, JobStopped, MemoryExhausted, Watch
+from cuckoo.inference.drawing import Asked, Drawing, JobStopped, MemoryExhausted, Watch
 from cuckoo.inference.embeddings import remember
 from cuckoo.inference.line import STAGES, Advance, Line
 from cuckoo.inference.models import Model
-from cuckoo.inference.recorder import Recorder
+from cuckoo.inference.recorder import Followed, Recorder
 
 T = TypeVar("T")
 
@@ -166,43 +167,50 @@ class Pipeline:
         if parameters.negative_prompt and "negative_prompt" not in self._accepted:
             raise InvalidField("negative_prompt", parameters.negative_prompt, f"{self.model.name} takes none")
 
-    def draw(self, parameters: TaskParameters, batch_bucket: int, watch: Watch) -> Drawing:
-        """Draw all pictures of a task; picture i starts from seed + i.
+    def draw(self, parameters: TaskParameters, bucket: int, watch: Watch) -> Drawing:
+        """Check and draw a task; as ``draw_together``, but raises JobStopped when it was cancelled."""
+        self.check(parameters)
+        (drawing,) = self.draw_together([Asked(parameters, watch)], bucket)
+        if drawing is None:
+            raise JobStopped("drawing a job: it was cancelled")
+        return drawing
 
-        When memory runs out the task begins again: first with the device to itself, if it was shared with another
-        batch, then with half the bucket, and so on; the profile names the bucket that did it.
+    def draw_together(self, asked: Sequence[Asked], bucket: int) -> list[Drawing | None]:
+        """Draw all pictures of some tasks in batches; picture i of a task starts from its seed + i.
+
+        When memory runs out they begin again: first with the device to itself, if it was shared with another batch,
+        then with half the bucket, and so on; the profile names the bucket that did it.
 
         Args:
-            parameters: what to draw.
-            batch_bucket: pictures per batch; a last, smaller batch is padded. ``reproducible`` makes it 1.
-            watch: told about every step.
+            asked: tasks that :meth:`check` lets pass, all of one :func:`cuckoo.inference.batches.shape`, or one alone.
+            bucket: pictures per batch; a last, smaller batch is padded.
+
+        Returns:
+            By task; None for one that was cancelled.
 
         Raises:
-            InvalidField: a parameter outside the limits.
-            JobStopped: ``watch.stopped`` said so.
+            InvalidField: the model rounds the sides.
             MemoryExhausted: one picture alone does not fit.
         """
-        if watch.stopped():
-            raise JobStopped("beginning a job: it was cancelled before")
-        self.check(parameters)
-        bucket = asked = 1 if parameters.reproducible else min(batch_bucket, self._bucket_limit)
+        wanted = bucket
+        bucket = min(bucket, self._bucket_limit)
         alone = self._alone
         while True:
             try:
-                drawing = self._draw(parameters, bucket, watch, alone=alone)
+                drawings = self._draw(asked, bucket, alone=alone)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
             else:
-                if alone and bucket == asked:
+                if alone and bucket == wanted:
                     self._alone = True  # sharing the device is what did not fit
-                return drawing
+                return drawings
             self._free_memory()
             if not alone:
                 alone = True
                 continue
             if bucket == 1:
-                raise self._exhausted(parameters)
+                raise self._exhausted(asked[0].parameters)
             self._bucket_limit = bucket = bucket // 2
 
     def alone(self, call: Callable[[], T]) -> T:
@@ -217,7 +225,7 @@ class Pipeline:
         while sides and not limit:
             probe = msgspec.structs.replace(parameters, width_px=sides[0], height_px=sides[1], steps=1, pictures=1)
             try:
-                self._draw(probe, 1, _SILENT, alone=True)
+                self._draw([Asked(probe, _SILENT)], 1, alone=True)
                 limit = sides[0] * sides[1]
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -239,83 +247,120 @@ class Pipeline:
         elif hasattr(_LIBC, "malloc_trim"):  # glibc keeps what is freed: a smaller picture would still not fit
             _LIBC.malloc_trim(0)
 
-    def _draw(self, parameters: TaskParameters, bucket: int, watch: Watch, *, alone: bool) -> Drawing:
-        """Put the batches of a task on the line, and collect what comes off it."""
+    def _draw(self, asked: Sequence[Asked], bucket: int, *, alone: bool) -> list[Drawing | None]:
+        """Put the batches of tasks on the line, and collect what comes off it."""
         given_up = threading.Event()
-        stopped = watch.stopped
-        watch = replace(watch, stopped=lambda: given_up.is_set() or stopped())
-        batches = -(-parameters.pictures // bucket)
+        pictures = [(job, number) for job, one in enumerate(asked) for number in range(one.parameters.pictures)]
+        parts = [pictures[at : at + bucket] for at in range(0, len(pictures), bucket)]
         calls = [
-            self._line.submit(partial(self._batch, parameters, bucket, watch, number, batches), alone=alone)
-            for number in range(batches)
+            self._line.submit(partial(self._batch, asked, parts, number, bucket, given_up), alone=alone)
+            for number in range(len(parts))
         ]
-        drawing = Drawing(profile=self.profile(bucket))
+        drawings = [Drawing(profile=self.profile(bucket)) for _ in asked]
+        cancelled: set[int] = set()
         try:
-            for call in calls:
-                part = call.result()
-                drawing.pictures += part.pictures
-                drawing.latents += part.latents
-                drawing.step_s += part.step_s
+            for call, part in zip(calls, parts, strict=True):
+                jobs = dict.fromkeys(job for job, _ in part)
+                try:
+                    images, latents, step_s = call.result()
+                except JobStopped:
+                    cancelled |= jobs.keys()
+                    continue
+                for (job, _), image, steps in zip(part, images, latents, strict=True):
+                    drawings[job].pictures.append(image)
+                    drawings[job].latents.append(steps)
+                for job in jobs:
+                    drawings[job].step_s += step_s
         except BaseException:
             given_up.set()
             for call in calls:
                 call.cancel()
             wait(calls)
             raise
-        return drawing
+        return [None if job in cancelled else drawing for job, drawing in enumerate(drawings)]
 
     def _batch(
-        self, parameters: TaskParameters, bucket: int, watch: Watch, number: int, batches: int, advance: Advance
-    ) -> Drawing:
+        self,
+        asked: Sequence[Asked],
+        parts: Sequence[Sequence[tuple[int, int]]],
+        number: int,
+        bucket: int,
+        given_up: threading.Event,
+        advance: Advance,
+    ) -> tuple[list[Image.Image], list[list[bytes]], list[float]]:
         """Draw one batch, from its text to its pixels, as the pipeline does it.
 
         The copy of the pipeline shares the weights; what a call writes into its pipeline is its own.
+
+        Args:
+            asked: the tasks.
+            parts: (task, picture) of every batch.
+            number: of this batch.
+            bucket: pictures in it, padding included.
+            given_up: set when nobody waits for it any more.
+            advance: to the next stage.
+
+        Returns:
+            Pictures, their latents, and the seconds of the steps.
         """
-        if watch.stopped():
+        part = parts[number]
+        followed = []
+        for job in dict.fromkeys(job for job, _ in part):
+            theirs = [at for at, other in enumerate(parts) if any(one == job for one, _ in other)]
+            at = next(at for at, (one, _) in enumerate(part) if one == job)
+            watch = asked[job].watch
+            watch = replace(watch, stopped=partial(_either, given_up.is_set, watch.stopped))
+            followed.append(Followed(watch, at, theirs.index(number), len(theirs)))
+        if all(job.watch.stopped() for job in followed):
             raise JobStopped("beginning a batch: the job was cancelled before")
-        first = number * bucket
-        wanted = min(bucket, parameters.pictures - first)
-        drawing = Drawing(profile=self.profile(bucket))
+        drawn = [(asked[job].parameters, picture) for job, picture in part]
+        parameters, last = drawn[-1]
+        drawn += [(parameters, last + more) for more in range(1, bucket - len(drawn) + 1)]
         pipe = copy.copy(self.pipe)
         pipe.scheduler = self.scheduler(parameters.scheduler)
-        recorder = Recorder(pipe, watch, advance, self._decoder, steps=parameters.steps, number=number, batches=batches)
+        is_last = number + 1 == len(parts)
+        recorder = Recorder(pipe, followed, advance, self._decoder, steps=parameters.steps, last=is_last)
         with torch.inference_mode(), recorder:  # spares torch some bookkeeping, 4 % of a small model's step
-            images = pipe(**self.arguments(parameters, first, bucket), callback_on_step_end=recorder.step).images
-        for image in images[:wanted]:
+            images = pipe(**self.arguments(drawn), callback_on_step_end=recorder.step).images
+        for image in images:
             if image.size != (parameters.width_px, parameters.height_px):
                 raise InvalidField(
                     "width_px x height_px",
                     f"{parameters.width_px} x {parameters.height_px}",
                     f"{self.model.name} rounds these sides to {image.width} x {image.height}",
                 )
-            drawing.pictures.append(image.convert("RGB"))
-        drawing.latents += recorder.by_picture(wanted)
-        drawing.step_s += recorder.step_s
-        return drawing
+        kept = [image.convert("RGB") for image in images[: len(part)]]
+        return kept, recorder.by_picture(len(part)), recorder.step_s
 
     def scheduler(self, name: str) -> Any:
         """Return a fresh scheduler: one carries the history of its last run."""
         kind = getattr(diffusers, name) if name else type(self._own_scheduler)
         return kind.from_config(self._own_scheduler.config)
 
-    def arguments(self, parameters: TaskParameters, first: int, bucket: int) -> dict[str, Any]:
-        """Build the pipeline's arguments for pictures first .. first + bucket - 1.
+    def arguments(self, pictures: Sequence[tuple[TaskParameters, int]]) -> dict[str, Any]:
+        """Build the pipeline's arguments for a batch: (task, number of the picture), all of one shape.
 
         Each generator is on the CPU, so the start does not depend on the GPU model (diffusers recommends the same).
         """
-        seeds = range(parameters.seed + first, parameters.seed + first + bucket)
+        first, _ = pictures[0]
+        seeds = [parameters.seed + number for parameters, number in pictures]
+        negative = [parameters.negative_prompt for parameters, _ in pictures]
         arguments = {
-            "prompt": [parameters.prompt] * bucket,
-            "negative_prompt": [parameters.negative_prompt] * bucket if parameters.negative_prompt else None,
-            "width": parameters.width_px,
-            "height": parameters.height_px,
-            "num_inference_steps": parameters.steps,
-            "guidance_scale": parameters.guidance_thousandths / 1000,
+            "prompt": [parameters.prompt for parameters, _ in pictures],
+            "negative_prompt": negative if first.negative_prompt else None,
+            "width": first.width_px,
+            "height": first.height_px,
+            "num_inference_steps": first.steps,
+            "guidance_scale": first.guidance_thousandths / 1000,
             "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
             "output_type": "pil",
             "callback_on_step_end_tensor_inputs": ["latents"],
         }
         return {name: value for name, value in arguments.items() if name in self._accepted}
+
+
+def _either(one: Callable[[], bool], other: Callable[[], bool]) -> bool:
+    return one() or other()
 
 
 def _dtype(name: str) -> torch.dtype:

@@ -2,12 +2,31 @@
 
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 
 from cuckoo.inference.drawing import JobStopped, Watch, png
 from cuckoo.inference.line import Advance
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A job with pictures in a batch.
+
+    Attributes:
+        watch: told about every step.
+        at: of its first picture in the batch.
+        number: of the batch among those of the job, from 0.
+        batches: of the job.
+    """
+
+    watch: Watch
+    at: int
+    number: int
+    batches: int
 
 
 class Recorder:
@@ -20,32 +39,29 @@ class Recorder:
     def __init__(
         self,
         pipe: Any,
-        watch: Watch,
+        jobs: Sequence[Followed],
         advance: Advance,
         decoder: threading.Lock,
         *,
         steps: int,
-        number: int,
-        batches: int,
+        last: bool,
     ) -> None:
-        """Watch batch ``number`` of ``batches``.
+        """Watch a batch.
 
         Args:
             pipe: the pipeline, this batch's own copy.
-            watch: told about every step.
+            jobs: whose pictures are in it; their watches are told about every step.
             advance: to the next stage.
             decoder: held by whoever uses the decoder.
             steps: as the task asks for them; a scheduler may take more.
-            number: from 0.
-            batches: of the task.
+            last: no other batch of theirs begins after it.
         """
         self._pipe = pipe
-        self._watch = watch
+        self._jobs = jobs
         self._advance = advance
         self._decoder = decoder
         self._asked = steps
-        self._number = number
-        self._batches = batches
+        self._last = last
         self._latents: list[torch.Tensor] = []
         self._last_s = 0.0
         self._decodes = False
@@ -59,7 +75,7 @@ class Recorder:
             prepared = prepare(*args, **kwargs)
             self._keep(prepared[0] if isinstance(prepared, tuple) else prepared)
             self._advance()
-            if self._watch.stopped():
+            if not self._wanted():
                 raise JobStopped("stopping before the first step: the job was cancelled")
             self._begin_step(self._asked)
             return prepared
@@ -77,12 +93,15 @@ class Recorder:
         latents = tensors["latents"]
         self._keep(latents)
         self.step_s.append(time.perf_counter() - self._last_s)
-        if self._watch.stopped():
+        wanted = self._wanted()
+        if not wanted:
             raise JobStopped(f"stopping after step {index + 1}: the job was cancelled")
         steps = self._pipe.num_timesteps
-        due = self._watch.preview_every and (index + 1) % self._watch.preview_every == 0 and index + 1 < steps
-        preview = self._preview(latents) if due else b""
-        self._watch.progress(self._number * steps + index + 1, self._batches * steps, preview)
+        for job in wanted:
+            every = job.watch.preview_every
+            due = every and (index + 1) % every == 0 and index + 1 < steps
+            preview = self._preview(latents[job.at : job.at + 1]) if due else b""
+            job.watch.progress(job.number * steps + index + 1, job.batches * steps, preview)
         if index + 1 < steps:
             self._begin_step(steps - index - 1)
             return {}
@@ -96,20 +115,23 @@ class Recorder:
         arrays = [latents.numpy().astype("<f4", copy=False) for latents in self._latents]
         return [[array[picture].tobytes() for array in arrays] for picture in range(wanted)]
 
+    def _wanted(self) -> list[Followed]:
+        return [job for job in self._jobs if not job.watch.stopped()]
+
     def _begin_step(self, left: int) -> None:
-        if left == 1 and self._number + 1 == self._batches:
-            self._watch.nearly()
+        if left == 1 and self._last:
+            self._jobs[0].watch.nearly()
         self._last_s = time.perf_counter()
 
     def _keep(self, latents: torch.Tensor) -> None:
         self._latents.append(latents.detach().to("cpu", torch.float32, copy=True))
 
     def _preview(self, latents: torch.Tensor) -> bytes:
-        """Decode the first picture as it stands; nothing while the batch before is being decoded."""
+        """Decode a picture as it stands; nothing while the batch before is being decoded."""
         if not self._decoder.acquire(blocking=False):
             return b""
         try:
-            return decoded(self._pipe, latents[:1])
+            return decoded(self._pipe, latents)
         finally:
             self._decoder.release()
 

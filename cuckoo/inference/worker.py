@@ -19,6 +19,7 @@ from cuckoo.domain.errors import CuckooError, PeerFault
 from cuckoo.inference import latents
 from cuckoo.inference.line import STAGES, Line
 from cuckoo.inference.messages import (
+    Batch,
     Cancel,
     Cancelled,
     Failed,
@@ -41,6 +42,7 @@ from cuckoo.inference.messages import (
 from cuckoo.inference.models import DigestCache
 
 if TYPE_CHECKING:
+    from cuckoo.inference.drawing import Drawing, Watch
     from cuckoo.inference.pipelines import Pipeline
 
 PARENT_GONE = 0
@@ -57,7 +59,8 @@ class Worker:
         self._requests = requests
         self._answers = answers
         self._writing = threading.Lock()
-        self._inbox: queue.SimpleQueue[Load | Run | Replay | Shutdown] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Load | Batch | Replay | Shutdown] = queue.SimpleQueue()
+        self._ending = threading.Lock()
         self._under_way: set[str] = set()
         self._stopped: set[str] = set()
         self._pipelines: dict[str, Pipeline] = {}
@@ -83,7 +86,9 @@ class Worker:
                     if message.job_id in self._under_way:
                         self._stopped.add(message.job_id)
                     continue
-                if isinstance(message, Run):
+                if isinstance(message, Batch):
+                    self._under_way |= {run.job_id for run in message.runs}
+                if isinstance(message, Replay):
                     self._under_way.add(message.job_id)
                 self._inbox.put(message)
         except FrameInvalid as error:
@@ -121,48 +126,80 @@ class Worker:
             )
         )
 
-    def _run(self, run: Run) -> None:
-        from cuckoo.inference.drawing import JobStopped, MemoryExhausted, Watch, encode
+    def _run(self, batch: Batch) -> None:
+        from cuckoo.inference.drawing import Asked, MemoryExhausted
 
         started = time.perf_counter()
-        job_id, digest = run.job_id, run.parameters.model_digest
+        digest = batch.runs[0].parameters.model_digest
         pipeline = self._pipelines.get(digest)
         if pipeline is None:
-            self._fail(job_id, "invalid", _not_loaded(digest))
+            for run in batch.runs:
+                self._fail(run.job_id, "invalid", _not_loaded(digest))
             return
-        watch = Watch(
-            stopped=lambda: job_id in self._stopped,
+        runs = [run for run in batch.runs if self._passes(pipeline, run)]
+        if not runs:
+            return
+        try:
+            asked = [Asked(run.parameters, self._watch(run)) for run in runs]
+            for run, drawing in zip(runs, pipeline.draw_together(asked, batch.bucket), strict=True):
+                if drawing is not None:
+                    self._finish(run, drawing, started)
+        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
+            for run in runs:
+                if isinstance(error, MemoryExhausted):
+                    self._fail(run.job_id, "out_of_memory", str(error), error.limit_pixels)
+                elif isinstance(error, PeerFault):
+                    self._fail(run.job_id, "invalid", str(error))
+                else:
+                    self._fail(run.job_id, "internal", f"{type(error).__name__}: {error}")
+
+    def _passes(self, pipeline: "Pipeline", run: Run) -> bool:
+        """Tell whether a job is to be drawn; one that is not gets its answer."""
+        if self._is_over(run.job_id):
+            return False
+        try:
+            pipeline.check(run.parameters)
+        except PeerFault as error:
+            self._fail(run.job_id, "invalid", str(error))
+            return False
+        return True
+
+    def _is_over(self, job_id: str) -> bool:
+        """Tell whether a job has its answer; one that was cancelled gets it now."""
+        if job_id in self._stopped:
+            self._end(Cancelled(job_id=job_id))
+        return job_id not in self._under_way
+
+    def _watch(self, run: Run) -> "Watch":
+        from cuckoo.inference.drawing import Watch
+
+        job_id = run.job_id
+        return Watch(
+            stopped=lambda: self._is_over(job_id),
             progress=lambda step, steps, png: self._say(
                 Progress(job_id=job_id, step=step, steps=steps, preview_png=png)
             ),
             nearly=lambda: self._say(Ready(job_id=job_id)),
             preview_every=run.preview_every,
         )
-        try:
-            drawing = pipeline.draw(run.parameters, run.batch_bucket, watch)
-            encoded = encode(drawing)
-            if run.latents_file:
-                latents.write(Path(run.latents_file), encoded.leaves, drawing.latents)
-        except JobStopped:
-            self._end(Cancelled(job_id=job_id))
-        except MemoryExhausted as error:
-            self._fail(job_id, "out_of_memory", str(error), error.limit_pixels)
-        except PeerFault as error:
-            self._fail(job_id, "invalid", str(error))
-        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
-            self._fail(job_id, "internal", f"{type(error).__name__}: {error}")
-        else:
-            self._end(
-                Finished(
-                    job_id=job_id,
-                    pictures=encoded.pictures,
-                    picture_hashes=encoded.picture_hashes,
-                    latents_root=encoded.latents_root,
-                    profile=drawing.profile,
-                    step_s=drawing.step_s,
-                    seconds=time.perf_counter() - started,
-                )
+
+    def _finish(self, run: Run, drawing: "Drawing", started: float) -> None:
+        from cuckoo.inference.drawing import encode
+
+        encoded = encode(drawing)
+        if run.latents_file:
+            latents.write(Path(run.latents_file), encoded.leaves, drawing.latents)
+        self._end(
+            Finished(
+                job_id=run.job_id,
+                pictures=encoded.pictures,
+                picture_hashes=encoded.picture_hashes,
+                latents_root=encoded.latents_root,
+                profile=drawing.profile,
+                step_s=drawing.step_s,
+                seconds=time.perf_counter() - started,
             )
+        )
 
     def _replay(self, replay: Replay) -> None:
         from cuckoo.inference.replaying import run_again
@@ -196,8 +233,12 @@ class Worker:
         self._end(Failed(job_id=job_id, kind=kind, message=message, limit_pixels=limit_pixels))
 
     def _end(self, answer: Finished | Replayed | Failed | Cancelled) -> None:
-        self._under_way.discard(answer.job_id)
-        self._stopped.discard(answer.job_id)
+        """Answer a job, if it has no answer yet."""
+        with self._ending:
+            if answer.job_id not in self._under_way:
+                return
+            self._under_way.discard(answer.job_id)
+            self._stopped.discard(answer.job_id)
         self._say(answer)
 
 

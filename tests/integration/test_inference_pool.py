@@ -47,6 +47,8 @@ def finish(run):
 
 held = []
 while (message := read_for_child(sys.stdin.buffer)) is not None:
+    if isinstance(message, Batch):
+        (message,) = message.runs
     if isinstance(message, Load):
         if mood == "dies at once":
             sys.exit("no such driver")

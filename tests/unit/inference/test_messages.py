@@ -6,6 +6,7 @@ import pytest
 from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.inference import messages, models
 from cuckoo.inference.messages import (
+    Batch,
     Cancel,
     Cancelled,
     Failed,
@@ -35,7 +36,7 @@ PARAMETERS = TaskParameters(
 )
 TO_CHILD = [
     Load(model=models.load_registry()["emoji-64"], device="cpu"),
-    Run(job_id="a", parameters=PARAMETERS, batch_bucket=4, preview_every=2),
+    Batch(runs=(Run(job_id="a", parameters=PARAMETERS, preview_every=2),), bucket=4),
     Cancel(job_id="a"),
     Shutdown(),
 ]
