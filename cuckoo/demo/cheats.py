@@ -59,6 +59,10 @@ class Honest(Protocol):
     ready: asyncio.Event
     devices: tuple[str, ...]
 
+    @property
+    def at_once(self) -> int:
+        """How many jobs run at the same time."""
+
     async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Finished:
         """Run a job."""
 
@@ -79,6 +83,7 @@ class CheatingPool:
         self._kept: Finished | None = None
         self.ready = pool.ready
         self.devices = pool.devices
+        self.at_once = pool.at_once
 
     def cancel(self, job_id: str) -> None:
         """Stop a job."""

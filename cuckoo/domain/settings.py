@@ -50,17 +50,19 @@ class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator of a miner may set. Times in seconds.
 
     ``threads``: CPU threads of a worker on the CPU, 0 shares the cores among this miner's; where several miners run on
-    one host, give each its part. ``preview_every``: denoising steps between two previews, 0 for none. ``min_price``:
-    least CAI for a megapixel-step. ``max_unredeemed``: most CAI that one coordinator may owe, work in hand included; 0
-    for all that it has ring-fenced. ``redeem_at``: CAI that a voucher must be worth to be redeemed by itself, while gas
-    costs no more than ``redeem_max_gas_gwei``, 0 for any price. ``redeem_on_exit``: redeem what there is at a stop.
-    ``juror``: judge others' results when the lottery gives this miner seats. ``metrics``: HOST:PORT for Prometheus, ""
-    for none.
+    one host, give each its part. ``batch``: most pictures of equal size, steps and guidance that a device draws at
+    once: 1, 2, 4 or 8; only tasks that allow it are drawn together. ``preview_every``: denoising steps between two
+    previews, 0 for none. ``min_price``: least CAI for a megapixel-step. ``max_unredeemed``: most CAI that one
+    coordinator may owe, work in hand included; 0 for all that it has ring-fenced. ``redeem_at``: CAI that a voucher
+    must be worth to be redeemed by itself, while gas costs no more than ``redeem_max_gas_gwei``, 0 for any price.
+    ``redeem_on_exit``: redeem what there is at a stop. ``juror``: judge others' results when the lottery gives this
+    miner seats. ``metrics``: HOST:PORT for Prometheus, "" for none.
     """
 
     devices: tuple[str, ...] = ("auto",)
     models: tuple[str, ...] = ("emoji-64",)
     threads: int = 0
+    batch: int = 1
     preview_every: int = 0
     min_price: str = "0"
     redeem_at: str = "1"

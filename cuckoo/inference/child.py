@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from cuckoo.inference.messages import (
+    Batch,
     Cancel,
     Cancelled,
     Failed,
@@ -19,10 +20,10 @@ from cuckoo.inference.messages import (
     Loaded,
     LoadFailed,
     Progress,
+    Ready,
     Replay,
     Replayed,
     Run,
-    Sampled,
     Shutdown,
     ToChild,
     ToParent,
@@ -48,6 +49,7 @@ class ChildPlan:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     digest_cache: str
+    overlap: bool
     restarts: int
     backoff_s: float
     backoff_max_s: float
@@ -94,7 +96,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._jobs: dict[str, Run | Replay] = {}
-        self._sampling = ""
+        self._busy_with: frozenset[str] = frozenset()
         self._deaths = 0
         self.closing = False
         self._words: deque[str] = deque(maxlen=_LAST_WORDS)
@@ -106,8 +108,8 @@ class Child:
 
     @property
     def free(self) -> bool:
-        """Whether it can begin a job now."""
-        return self.complete and not self._sampling and not self.closing
+        """Whether it asks for jobs: it has none, or the last step of what it has is running."""
+        return self.complete and not self._busy_with and not self.closing
 
     @property
     def pid(self) -> int | None:
@@ -118,11 +120,12 @@ class Child:
         """Start the process, and start it again whenever it dies, within limits."""
         self._keeper = asyncio.create_task(self._keep(), name=f"worker {self.device}")
 
-    def run(self, run: Run | Replay) -> None:
-        """Begin a job; the child must be free."""
-        self._jobs[run.job_id] = run
-        self._sampling = run.job_id
-        self._say(run)
+    def run(self, work: Batch | Replay) -> None:
+        """Send jobs; the child must be free."""
+        jobs = work.runs if isinstance(work, Batch) else (work,)
+        self._jobs |= {job.job_id: job for job in jobs}
+        self._busy_with = frozenset(job.job_id for job in jobs)
+        self._say(work)
 
     def cancel(self, job_id: str) -> None:
         """Ask for a job to be stopped within one step."""
@@ -149,7 +152,7 @@ class Child:
         """Run one process after the other until closed or given up."""
         while True:
             why = await self._live()
-            jobs, self._jobs, self._sampling = list(self._jobs), {}, ""
+            jobs, self._jobs, self._busy_with = list(self._jobs), {}, frozenset()
             self.loaded = {}
             if self.closing:
                 return
@@ -183,7 +186,8 @@ class Child:
         if process.stdout is None or process.stderr is None:
             return f"starting the worker of {self.device}: no pipes"
         for model in self._plan.models:
-            self._say(Load(model=model, device=self.device, digest_cache=self._plan.digest_cache))
+            plan = self._plan
+            self._say(Load(model=model, device=self.device, digest_cache=plan.digest_cache, overlap=plan.overlap))
         words = asyncio.create_task(self._hear(process.stderr))
         try:
             await self._serve(process.stdout)
@@ -220,8 +224,9 @@ class Child:
     def _take(self, answer: ToParent) -> None:
         if isinstance(answer, Progress):
             self._owner.child_progressed(answer)
-        elif isinstance(answer, Sampled):
-            self._sampled(answer.job_id)
+        elif isinstance(answer, Ready):
+            if answer.job_id in self._busy_with:
+                self._ready()
         elif isinstance(answer, Loaded):
             self.loaded[answer.digest] = answer
             self.speed[answer.digest] = answer.pixel_step_s
@@ -236,12 +241,12 @@ class Child:
                 self._deaths = 0
                 self._learn(run, answer)
             self._owner.child_answered(answer)
-            self._sampled(answer.job_id)
+            if answer.job_id in self._busy_with and self._busy_with.isdisjoint(self._jobs):
+                self._ready()
 
-    def _sampled(self, job_id: str) -> None:
-        if self._sampling == job_id:
-            self._sampling = ""
-            self._owner.child_changed()
+    def _ready(self) -> None:
+        self._busy_with = frozenset()
+        self._owner.child_changed()
 
     def _learn(self, run: Run, finished: Finished) -> None:
         """Let the speed follow what jobs really take, encoding and text included."""

@@ -25,6 +25,18 @@ def threads_per_child(cpu_children: int, worth: Iterable[int] = (), cores: int |
     return min([share, *(threads for threads in worth if threads)])
 
 
+def overlap_pays(device: str, threads: int, cpu_children: int, cores: int | None = None) -> bool:
+    """Tell whether a child should work on several jobs at once; the pixels are the same either way.
+
+    Args:
+        device: "cpu", "cuda:N" or "mps". A GPU has a processor of its own; on the CPU two stages need twice the cores.
+        threads: CPU threads of a child on the CPU.
+        cpu_children: how many of those run on this host.
+        cores: default all that this process may use.
+    """
+    return device != "cpu" or 2 * threads <= (cores or available_cores()) // max(1, cpu_children)
+
+
 def child_environment(environ: Mapping[str, str], device: str, threads: int) -> dict[str, str]:
     """Return the environment in which a child starts.
 

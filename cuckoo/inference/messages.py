@@ -28,11 +28,13 @@ class Load(_Message, frozen=True, kw_only=True):
         model: the registry's entry.
         device: "cpu", "cuda:N" or "mps".
         digest_cache: path of the file that remembers sha256 sums, or "" for none.
+        overlap: encode text and decode pictures while another job is denoised.
     """
 
     model: Model
     device: str
     digest_cache: str = ""
+    overlap: bool = False
 
 
 class Loaded(_Message, frozen=True, kw_only=True):
@@ -60,21 +62,31 @@ class LoadFailed(_Message, frozen=True, kw_only=True):
 
 
 class Run(_Message, frozen=True, kw_only=True):
-    """Parent: run a job.
+    """One job of a :class:`Batch`.
 
     Attributes:
         job_id: names the job in every answer; unique among those under way.
         parameters: what to draw.
-        batch_bucket: pictures per batch, 1 unless the task allows more.
         preview_every: send the picture as it stands after every so many steps; 0 for never.
         latents_file: where to write the latents of every step, see :mod:`cuckoo.inference.latents`; "" for nowhere.
     """
 
     job_id: str
     parameters: TaskParameters
-    batch_bucket: int = 1
     preview_every: int = 0
     latents_file: str = ""
+
+
+class Batch(_Message, frozen=True, kw_only=True):
+    """Parent: run jobs, and draw their pictures together.
+
+    Attributes:
+        runs: one job, or several whose pictures have the same :func:`cuckoo.inference.batches.shape`.
+        bucket: pictures at a time; what is missing in the last batch is padded.
+    """
+
+    runs: tuple[Run, ...]
+    bucket: int = 1
 
 
 class Replay(_Message, frozen=True, kw_only=True):
@@ -118,8 +130,8 @@ class Progress(_Message, frozen=True, kw_only=True):
     preview_png: bytes = b""
 
 
-class Sampled(_Message, frozen=True, kw_only=True):
-    """Child: the device is free for the next job; encoding of this one goes on beside it."""
+class Ready(_Message, frozen=True, kw_only=True):
+    """Child: the last step of this job, or of its batch, begins: send the next, so that the device need not wait."""
 
     job_id: str
 
@@ -192,8 +204,8 @@ class Cancelled(_Message, frozen=True, kw_only=True):
     job_id: str
 
 
-ToChild = Load | Run | Replay | Cancel | Shutdown
-ToParent = Loaded | LoadFailed | Progress | Sampled | Finished | Replayed | Failed | Cancelled
+ToChild = Load | Batch | Replay | Cancel | Shutdown
+ToParent = Loaded | LoadFailed | Progress | Ready | Finished | Replayed | Failed | Cancelled
 
 _encoder = msgspec.msgpack.Encoder()
 _to_child: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)

@@ -1,15 +1,17 @@
 """One diffusion model on one device: from task parameters to pixels and latents. Runs in the child only."""
 
+import copy
 import ctypes
 import gc
 import inspect
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from io import BytesIO
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import wait
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import diffusers
 import msgspec
@@ -17,15 +19,16 @@ import torch
 from PIL import Image
 
 from cuckoo.domain import task
-from cuckoo.domain.errors import ConfigError, CuckooError, InvalidField
-from cuckoo.domain.keccak import latent_leaf, merkle_root
+from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint, models
+from cuckoo.inference.drawing import Asked, Drawing, JobStopped, MemoryExhausted, Watch
+from cuckoo.inference.embeddings import remember
+from cuckoo.inference.line import STAGES, Advance, Line
 from cuckoo.inference.models import Model
-from cuckoo.protocol.receipts import pixel_hash
+from cuckoo.inference.recorder import Followed, Recorder
 
-_PNG_LEVEL = 1
-"""zlib level: at 1024 px six times faster than the default, for a tenth more bytes; the pixels are the same."""
+T = TypeVar("T")
 
 _WARM_UP_STEPS = 3
 
@@ -41,89 +44,7 @@ _MEMORY_WORDS = (
 """How torch's allocators, the C++ library, and oneDNN (the last one) say that there is no memory left."""
 
 
-class JobStopped(CuckooError):
-    """The job was cancelled while it ran."""
-
-    code = "job_stopped"
-
-
-class MemoryExhausted(CuckooError):
-    """The device's memory does not suffice even for one picture at a time.
-
-    Attributes:
-        limit_pixels: the largest picture (width times height) that was measured to fit; 0 for none.
-    """
-
-    code = "out_of_memory"
-
-    def __init__(self, message: str, limit_pixels: int) -> None:
-        """Carry the measured limit."""
-        super().__init__(message)
-        self.limit_pixels = limit_pixels
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What a run calls while it works.
-
-    Attributes:
-        stopped: asked after every step; True ends the run.
-        progress: gets (steps done, steps in all, preview PNG or b"").
-        preview_every: steps between two previews; 0 for none.
-    """
-
-    stopped: Callable[[], bool]
-    progress: Callable[[int, int, bytes], None]
-    preview_every: int = 0
-
-
-@dataclass
-class Drawing:
-    """Pixels and latents of a job, before they are encoded and hashed.
-
-    Attributes:
-        profile: what decided the pixels.
-        pictures: RGB images.
-        latents: per picture, after every step, float32 little-endian bytes; entry 0 is the starting noise.
-        step_s: seconds of every step.
-    """
-
-    profile: RuntimeProfile
-    pictures: list[Image.Image] = field(default_factory=list)
-    latents: list[list[bytes]] = field(default_factory=list)
-    step_s: list[float] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A drawing as it leaves the child: PNG files, pixel hashes, the leaves over the latents and their Merkle root."""
-
-    pictures: list[bytes]
-    picture_hashes: list[bytes]
-    leaves: list[bytes]
-    latents_root: bytes
-
-
-def encode(drawing: Drawing) -> Encoded:
-    """Encode pictures as PNG and hash pixels and latents; touches no torch, so it may run beside the next job."""
-    leaves = [
-        latent_leaf(picture, step, payload)
-        for picture, steps in enumerate(drawing.latents)
-        for step, payload in enumerate(steps)
-    ]
-    return Encoded(
-        pictures=[png(image) for image in drawing.pictures],
-        picture_hashes=[pixel_hash(image.height, image.width, image.tobytes()) for image in drawing.pictures],
-        leaves=leaves,
-        latents_root=merkle_root(leaves),
-    )
-
-
-def png(image: Image.Image) -> bytes:
-    """Write an image as a PNG file."""
-    out = BytesIO()
-    image.save(out, "PNG", compress_level=_PNG_LEVEL)
-    return out.getvalue()
+_SILENT = Watch(stopped=lambda: False, progress=lambda *_: None, nearly=lambda: None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -141,21 +62,30 @@ def smaller_sides(width_px: int, height_px: int) -> tuple[int, int] | None:
 
 
 class Pipeline:
-    """A loaded model. Not safe for threads: one job at a time.
+    """A loaded model. Jobs may be drawn from several threads: their batches follow one another through the stages.
 
     Attributes:
         model: the registry's entry.
-        pipe: diffusers' pipeline.
-        starting_latents: its own way to draw the starting noise.
+        pipe: diffusers' pipeline; a call takes a copy, which shares the weights and keeps its own state.
     """
 
-    def __init__(self, model: Model, device: str, digest_cache: models.DigestCache | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        device: str,
+        digest_cache: models.DigestCache | None = None,
+        *,
+        line: Line | None = None,
+        overlap: bool = False,
+    ) -> None:
         """Load a model from its folder or from the hub, after its digest was checked.
 
         Args:
             model: the registry's entry.
             device: "cpu", "cuda:N" or "mps".
             digest_cache: remembers sums of unchanged files.
+            line: of the device, which other models may share; default one of its own.
+            overlap: while a batch is denoised, decode the one before and encode the text of the one behind.
 
         Raises:
             ConfigError: not a diffusers folder, pickled weights, code of its own, another digest, or no such device.
@@ -181,7 +111,10 @@ class Pipeline:
         if "callback_on_step_end" not in self._accepted or "latents" not in shown:
             raise ConfigError(f"loading the model {model.name}: {type(self.pipe).__name__} does not show its latents")
         self._own_scheduler = self.pipe.scheduler
-        self.starting_latents = self.pipe.prepare_latents
+        self._line = line or Line(STAGES)
+        self._alone = not overlap
+        self._decoder = threading.Lock()
+        self._encoders = remember(self.pipe.components)
 
     def profile(self, batch_bucket: int = 1) -> RuntimeProfile:
         """Describe what decides the exact pixels of this pipeline."""
@@ -208,7 +141,7 @@ class Pipeline:
             guidance_thousandths=round(defaults.guidance * 1000),
             seed=0,
         )
-        drawing = self.draw(parameters, 1, Watch(stopped=lambda: False, progress=lambda *_: None))
+        drawing = self.draw(parameters, 1, _SILENT)
         return min(drawing.step_s[1:]) / (defaults.width_px * defaults.height_px)
 
     def check(self, parameters: TaskParameters) -> None:
@@ -234,46 +167,65 @@ class Pipeline:
         if parameters.negative_prompt and "negative_prompt" not in self._accepted:
             raise InvalidField("negative_prompt", parameters.negative_prompt, f"{self.model.name} takes none")
 
-    def draw(self, parameters: TaskParameters, batch_bucket: int, watch: Watch) -> Drawing:
-        """Draw all pictures of a task; picture i starts from seed + i.
+    def draw(self, parameters: TaskParameters, bucket: int, watch: Watch) -> Drawing:
+        """Check and draw a task; as ``draw_together``, but raises JobStopped when it was cancelled."""
+        self.check(parameters)
+        (drawing,) = self.draw_together([Asked(parameters, watch)], bucket)
+        if drawing is None:
+            raise JobStopped("drawing a job: it was cancelled")
+        return drawing
 
-        When memory runs out the batch is halved and the task begins again; the profile names the bucket that did it.
+    def draw_together(self, asked: Sequence[Asked], bucket: int) -> list[Drawing | None]:
+        """Draw all pictures of some tasks in batches; picture i of a task starts from its seed + i.
+
+        When memory runs out they begin again: first with the device to itself, if it was shared with another batch,
+        then with half the bucket, and so on; the profile names the bucket that did it.
 
         Args:
-            parameters: what to draw.
-            batch_bucket: pictures per batch; a last, smaller batch is padded. ``reproducible`` makes it 1.
-            watch: told about every step.
+            asked: tasks that :meth:`check` lets pass, all of one :func:`cuckoo.inference.batches.shape`, or one alone.
+            bucket: pictures per batch; a last, smaller batch is padded.
+
+        Returns:
+            By task; None for one that was cancelled.
 
         Raises:
-            InvalidField: a parameter outside the limits.
-            JobStopped: ``watch.stopped`` said so.
+            InvalidField: the model rounds the sides.
             MemoryExhausted: one picture alone does not fit.
         """
-        if watch.stopped():
-            raise JobStopped("beginning a job: it was cancelled before")
-        self.check(parameters)
-        bucket = 1 if parameters.reproducible else min(batch_bucket, self._bucket_limit)
+        wanted = bucket
+        bucket = min(bucket, self._bucket_limit)
+        alone = self._alone
         while True:
             try:
-                return self._draw(parameters, bucket, watch)
+                drawings = self._draw(asked, bucket, alone=alone)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
+            else:
+                if alone and bucket == wanted:
+                    self._alone = True  # sharing the device is what did not fit
+                return drawings
             self._free_memory()
+            if not alone:
+                alone = True
+                continue
             if bucket == 1:
-                raise self._exhausted(parameters)
+                raise self._exhausted(asked[0].parameters)
             self._bucket_limit = bucket = bucket // 2
+
+    def alone(self, call: Callable[[], T]) -> T:
+        """Run something that needs the whole model: after every earlier batch, before every later one."""
+        return self._line.submit(lambda _: call(), alone=True).result()
 
     def _exhausted(self, parameters: TaskParameters) -> MemoryExhausted:
         """Measure what fits instead, by single steps at half the area each time."""
         refused = parameters.width_px * parameters.height_px
         sides = smaller_sides(parameters.width_px, parameters.height_px)
-        silent = Watch(stopped=lambda: False, progress=lambda *_: None)
         limit = 0
         while sides and not limit:
             probe = msgspec.structs.replace(parameters, width_px=sides[0], height_px=sides[1], steps=1, pictures=1)
             try:
-                self._draw(probe, 1, silent)
+                self._draw([Asked(probe, _SILENT)], 1, alone=True)
                 limit = sides[0] * sides[1]
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -287,52 +239,119 @@ class Pipeline:
         )
 
     def _free_memory(self) -> None:
+        for encoder in self._encoders:
+            encoder.forget()
         gc.collect()
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
         elif hasattr(_LIBC, "malloc_trim"):  # glibc keeps what is freed: a smaller picture would still not fit
             _LIBC.malloc_trim(0)
 
-    def _draw(self, parameters: TaskParameters, bucket: int, watch: Watch) -> Drawing:
-        drawing = Drawing(profile=self.profile(bucket))
-        batches = -(-parameters.pictures // bucket)
-        for number in range(batches):
-            recorder = _Recorder(self.pipe, watch, number, batches)
-            self.pipe.scheduler = self.scheduler(parameters.scheduler)
-            self.pipe.prepare_latents = recorder.wrap(self.starting_latents)
-            first = number * bucket
-            images = self.pipe(**self.arguments(parameters, first, bucket), callback_on_step_end=recorder.step).images
-            wanted = min(bucket, parameters.pictures - first)
-            for image in images[:wanted]:
-                if image.size != (parameters.width_px, parameters.height_px):
-                    raise InvalidField(
-                        "width_px x height_px",
-                        f"{parameters.width_px} x {parameters.height_px}",
-                        f"{self.model.name} rounds these sides to {image.width} x {image.height}",
-                    )
-                drawing.pictures.append(image.convert("RGB"))
-            drawing.latents += recorder.by_picture(wanted)
-            drawing.step_s += recorder.step_s
-        return drawing
+    def _draw(self, asked: Sequence[Asked], bucket: int, *, alone: bool) -> list[Drawing | None]:
+        """Put the batches of tasks on the line, and collect what comes off it."""
+        given_up = threading.Event()
+        pictures = [(job, number) for job, one in enumerate(asked) for number in range(one.parameters.pictures)]
+        parts = [pictures[at : at + bucket] for at in range(0, len(pictures), bucket)]
+        calls = [
+            self._line.submit(partial(self._batch, asked, parts, number, bucket, given_up), alone=alone)
+            for number in range(len(parts))
+        ]
+        drawings = [Drawing(profile=self.profile(bucket)) for _ in asked]
+        cancelled: set[int] = set()
+        try:
+            for call, part in zip(calls, parts, strict=True):
+                jobs = dict.fromkeys(job for job, _ in part)
+                try:
+                    images, latents, step_s = call.result()
+                except JobStopped:
+                    cancelled |= jobs.keys()
+                    continue
+                for (job, _), image, steps in zip(part, images, latents, strict=True):
+                    drawings[job].pictures.append(image)
+                    drawings[job].latents.append(steps)
+                for job in jobs:
+                    drawings[job].step_s += step_s
+        except BaseException:
+            given_up.set()
+            for call in calls:
+                call.cancel()
+            wait(calls)
+            raise
+        return [None if job in cancelled else drawing for job, drawing in enumerate(drawings)]
+
+    def _batch(
+        self,
+        asked: Sequence[Asked],
+        parts: Sequence[Sequence[tuple[int, int]]],
+        number: int,
+        bucket: int,
+        given_up: threading.Event,
+        advance: Advance,
+    ) -> tuple[list[Image.Image], list[list[bytes]], list[float]]:
+        """Draw one batch, from its text to its pixels, as the pipeline does it.
+
+        The copy of the pipeline shares the weights; what a call writes into its pipeline is its own.
+
+        Args:
+            asked: the tasks.
+            parts: (task, picture) of every batch.
+            number: of this batch.
+            bucket: pictures in it, padding included.
+            given_up: set when nobody waits for it any more.
+            advance: to the next stage.
+
+        Returns:
+            Pictures, their latents, and the seconds of the steps.
+        """
+        part = parts[number]
+        followed = []
+        for job in dict.fromkeys(job for job, _ in part):
+            theirs = [at for at, other in enumerate(parts) if any(one == job for one, _ in other)]
+            at = next(at for at, (one, _) in enumerate(part) if one == job)
+            watch = asked[job].watch
+            watch = replace(watch, stopped=partial(_either, given_up.is_set, watch.stopped))
+            followed.append(Followed(watch, at, theirs.index(number), len(theirs)))
+        if all(job.watch.stopped() for job in followed):
+            raise JobStopped("beginning a batch: the job was cancelled before")
+        drawn = [(asked[job].parameters, picture) for job, picture in part]
+        parameters, last = drawn[-1]
+        drawn += [(parameters, last + more) for more in range(1, bucket - len(drawn) + 1)]
+        pipe = copy.copy(self.pipe)
+        pipe.scheduler = self.scheduler(parameters.scheduler)
+        is_last = number + 1 == len(parts)
+        recorder = Recorder(pipe, followed, advance, self._decoder, steps=parameters.steps, last=is_last)
+        with torch.inference_mode(), recorder:  # spares torch some bookkeeping, 4 % of a small model's step
+            images = pipe(**self.arguments(drawn), callback_on_step_end=recorder.step).images
+        for image in images:
+            if image.size != (parameters.width_px, parameters.height_px):
+                raise InvalidField(
+                    "width_px x height_px",
+                    f"{parameters.width_px} x {parameters.height_px}",
+                    f"{self.model.name} rounds these sides to {image.width} x {image.height}",
+                )
+        kept = [image.convert("RGB") for image in images[: len(part)]]
+        return kept, recorder.by_picture(len(part)), recorder.step_s
 
     def scheduler(self, name: str) -> Any:
         """Return a fresh scheduler: one carries the history of its last run."""
         kind = getattr(diffusers, name) if name else type(self._own_scheduler)
         return kind.from_config(self._own_scheduler.config)
 
-    def arguments(self, parameters: TaskParameters, first: int, bucket: int) -> dict[str, Any]:
-        """Build the pipeline's arguments for pictures first .. first + bucket - 1.
+    def arguments(self, pictures: Sequence[tuple[TaskParameters, int]]) -> dict[str, Any]:
+        """Build the pipeline's arguments for a batch: (task, number of the picture), all of one shape.
 
         Each generator is on the CPU, so the start does not depend on the GPU model (diffusers recommends the same).
         """
-        seeds = range(parameters.seed + first, parameters.seed + first + bucket)
+        first, _ = pictures[0]
+        seeds = [parameters.seed + number for parameters, number in pictures]
+        negative = [parameters.negative_prompt for parameters, _ in pictures]
         arguments = {
-            "prompt": [parameters.prompt] * bucket,
-            "negative_prompt": [parameters.negative_prompt] * bucket if parameters.negative_prompt else None,
-            "width": parameters.width_px,
-            "height": parameters.height_px,
-            "num_inference_steps": parameters.steps,
-            "guidance_scale": parameters.guidance_thousandths / 1000,
+            "prompt": [parameters.prompt for parameters, _ in pictures],
+            "negative_prompt": negative if first.negative_prompt else None,
+            "width": first.width_px,
+            "height": first.height_px,
+            "num_inference_steps": first.steps,
+            "guidance_scale": first.guidance_thousandths / 1000,
             "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
             "output_type": "pil",
             "callback_on_step_end_tensor_inputs": ["latents"],
@@ -340,59 +359,8 @@ class Pipeline:
         return {name: value for name, value in arguments.items() if name in self._accepted}
 
 
-def decoded(pipe: Any, latents: torch.Tensor) -> bytes:
-    """Return what one picture's latents, finished or not, look like, as a PNG file."""
-    vae = pipe.vae
-    scaled = latents / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0)
-    pixels = vae.decode(scaled.to(vae.dtype), return_dict=False)[0]
-    return png(pipe.image_processor.postprocess(pixels, output_type="pil")[0])
-
-
-class _Recorder:
-    """Keeps the latents of one batch after every step, times the steps, and stops the run when asked."""
-
-    def __init__(self, pipe: Any, watch: Watch, number: int, batches: int) -> None:
-        self._pipe = pipe
-        self._watch = watch
-        self._number = number
-        self._batches = batches
-        self._latents: list[torch.Tensor] = []
-        self._last_s = time.perf_counter()
-        self.step_s: list[float] = []
-
-    def wrap(self, prepare: Callable[..., Any]) -> Callable[..., Any]:
-        """Let the pipeline's own ``prepare_latents`` run, and keep what it returns as step 0."""
-
-        def prepare_and_keep(*args: Any, **kwargs: Any) -> Any:
-            prepared = prepare(*args, **kwargs)
-            self._keep(prepared[0] if isinstance(prepared, tuple) else prepared)
-            self._last_s = time.perf_counter()
-            return prepared
-
-        return prepare_and_keep
-
-    def step(self, _pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        """Take note of one finished step; the copy to the CPU waits for the device, so the time is real."""
-        latents = tensors["latents"]
-        self._keep(latents)
-        now = time.perf_counter()
-        self.step_s.append(now - self._last_s)
-        if self._watch.stopped():
-            raise JobStopped(f"stopping after step {index + 1}: the job was cancelled")
-        steps = self._pipe.num_timesteps
-        due = self._watch.preview_every and (index + 1) % self._watch.preview_every == 0 and index + 1 < steps
-        preview = decoded(self._pipe, latents[:1]) if due else b""
-        self._watch.progress(self._number * steps + index + 1, self._batches * steps, preview)
-        self._last_s = time.perf_counter()
-        return {}
-
-    def by_picture(self, wanted: int) -> list[list[bytes]]:
-        """Return the kept latents of the first ``wanted`` pictures of the batch as bytes."""
-        arrays = [latents.numpy().astype("<f4", copy=False) for latents in self._latents]
-        return [[array[picture].tobytes() for array in arrays] for picture in range(wanted)]
-
-    def _keep(self, latents: torch.Tensor) -> None:
-        self._latents.append(latents.detach().to("cpu", torch.float32, copy=True))
+def _either(one: Callable[[], bool], other: Callable[[], bool]) -> bool:
+    return one() or other()
 
 
 def _dtype(name: str) -> torch.dtype:

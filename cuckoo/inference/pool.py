@@ -16,8 +16,9 @@ from cuckoo.domain.errors import ConfigError, CuckooError, FatalError, PeerFault
 from cuckoo.domain.identifiers import ModelDigest
 from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint
+from cuckoo.inference.batches import BUCKETS, take_together
 from cuckoo.inference.child import Child, ChildPlan
-from cuckoo.inference.messages import Cancelled, Failed, Finished, Progress, Replay, Replayed, Run
+from cuckoo.inference.messages import Batch, Cancelled, Failed, Finished, Progress, Replay, Replayed, Run
 from cuckoo.inference.models import Model
 
 log = structlog.get_logger(__name__)
@@ -67,7 +68,8 @@ class PoolOptions(msgspec.Struct, frozen=True, kw_only=True):
         threads: CPU threads of a child on the CPU; 0 for its share of the cores, or fewer where the models gain
             nothing from more: :func:`cuckoo.inference.fingerprint.threads_per_child`.
         cpu_children: CPU children on this host, those of other pools included; 0 for this pool's own.
-        batch_bucket: pictures per batch for tasks that are not ``reproducible``.
+        batch_bucket: most pictures that a device draws at once, one of :data:`cuckoo.inference.batches.BUCKETS`; tasks
+            that are ``reproducible`` are drawn one by one.
         digest_cache: file that remembers sha256 sums of model files; "" for none.
         grace_s: seconds that running jobs get when the pool closes.
         restarts: deaths in a row, without a finished job between them, after which a device is given up.
@@ -133,6 +135,9 @@ class _Pending:
         self.result: asyncio.Future[Finished | Replayed] = asyncio.get_running_loop().create_future()
         self.child: Child | None = None
 
+    def parameters(self) -> TaskParameters | None:
+        return self.run.parameters if isinstance(self.run, Run) else None
+
     def fail(self, error: BaseException) -> None:
         if not self.result.done():
             self.result.set_exception(error)
@@ -163,6 +168,9 @@ class WorkerPool:
         """Find the devices and start their children; they load in the background: wait for ``ready``."""
         if not self.models:
             raise ConfigError("starting the worker pool: no model is named")
+        if self.options.batch_bucket not in BUCKETS:
+            offered = ", ".join(map(str, BUCKETS))
+            raise ConfigError(f"starting the worker pool: batches of {self.options.batch_bucket}; there are {offered}")
         self._given_up = asyncio.get_running_loop().create_future()
         self.devices = await resolve_devices(self.options.devices, self.options.command)
         on_cpu = self.options.cpu_children or sum(device == "cpu" for device in self.devices)
@@ -175,6 +183,7 @@ class WorkerPool:
                 command=self.options.command,
                 environment=fingerprint.child_environment(os.environ, device, threads),
                 digest_cache=self.options.digest_cache,
+                overlap=fingerprint.overlap_pays(device, threads, on_cpu),
                 restarts=self.options.restarts,
                 backoff_s=self.options.backoff_s,
                 backoff_max_s=self.options.backoff_max_s,
@@ -200,6 +209,11 @@ class WorkerPool:
             pending.fail(WorkerDied(f"running job {pending.run.job_id}: the worker pool was closed"))
         if self._given_up and self._given_up.done() and not self._given_up.cancelled():
             self._given_up.exception()  # it was for watch(); nobody may have asked
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs run at the same time, where they fit together."""
+        return len(self.devices) * self.options.batch_bucket
 
     async def watch(self) -> None:
         """Wait for ever; raise FatalError when a model can not be loaded or every device has been given up."""
@@ -227,7 +241,6 @@ class WorkerPool:
         run = Run(
             job_id=job.job_id,
             parameters=job.parameters,
-            batch_bucket=self.options.batch_bucket,
             preview_every=job.preview_every,
             latents_file=job.latents_file,
         )
@@ -295,9 +308,12 @@ class WorkerPool:
                 return
             if not child.free:
                 continue
-            pending = self._waiting.popleft()
-            pending.child = child
-            child.run(pending.run)
+            together, bucket = take_together(self._waiting, self.options.batch_bucket, _Pending.parameters)
+            for pending in together:
+                pending.child = child
+            first = together[0].run
+            runs = tuple(pending.run for pending in together if isinstance(pending.run, Run))
+            child.run(first if isinstance(first, Replay) else Batch(runs=runs, bucket=bucket))
 
     # What children report.
 

@@ -5,13 +5,16 @@ zeros in its place, in all steps but those that count. The scheduler takes every
 to where they belong; what it makes of zeros is replaced by what was shown.
 """
 
+import copy
 from typing import Any
 
 import torch
 from PIL import Image
 
+from cuckoo.inference.drawing import png
 from cuckoo.inference.messages import Apart, Replay
-from cuckoo.inference.pipelines import Pipeline, decoded, png
+from cuckoo.inference.pipelines import Pipeline
+from cuckoo.inference.recorder import decoded
 from cuckoo.protocol.png import difference
 
 HISTORY = {
@@ -45,7 +48,7 @@ class _Unfit(Exception):
 
 
 def run_again(pipeline: Pipeline, replay: Replay) -> tuple[Apart, Apart, Apart]:
-    """Make a step again.
+    """Make a step again, with the model to itself.
 
     Returns:
         How far what was shown lies from what comes of it here: starting noise, latents after the step, picture.
@@ -54,8 +57,12 @@ def run_again(pipeline: Pipeline, replay: Replay) -> tuple[Apart, Apart, Apart]:
         InvalidField: the task is none for this model.
     """
     pipeline.check(replay.parameters)
+    return pipeline.alone(lambda: _run_again(pipeline, replay))
+
+
+def _run_again(pipeline: Pipeline, replay: Replay) -> tuple[Apart, Apart, Apart]:
     loop = _Loop(pipeline, replay)
-    with torch.no_grad():
+    with torch.inference_mode():
         try:
             image = loop.run()
         except _Unfit:
@@ -78,6 +85,8 @@ class _Loop:
 
     def __init__(self, pipeline: Pipeline, replay: Replay) -> None:
         self._pipeline = pipeline
+        self._pipe = copy.copy(pipeline.pipe)
+        self._starting_latents = self._pipe.prepare_latents
         self._replay = replay
         self._shown: dict[int, torch.Tensor] = {}
         self._first = replay.step - replay.history + 1
@@ -86,7 +95,7 @@ class _Loop:
 
     def run(self) -> Image.Image:
         """Run it; returns the picture that the last latents become."""
-        pipe, replay = self._pipeline.pipe, self._replay
+        pipe, replay = self._pipe, self._replay
         denoise = pipe.unet.forward
 
         def denoise_where_it_counts(sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -98,23 +107,22 @@ class _Loop:
         pipe.prepare_latents = self._start
         pipe.unet.forward = denoise_where_it_counts
         try:
-            arguments = self._pipeline.arguments(replay.parameters, replay.picture, 1)
+            arguments = self._pipeline.arguments([(replay.parameters, replay.picture)])
             image: Image.Image = pipe(**arguments, callback_on_step_end=self._step).images[0]
         finally:
             del pipe.unet.forward
-            pipe.prepare_latents = self._pipeline.starting_latents
         return image
 
     def apart(self, made: torch.Tensor, number: int) -> Apart:
         """Compare what was made here with what was shown."""
         if made.to("cpu", torch.float32).numpy().astype("<f4").tobytes() == self._replay.latents[number]:
             return Apart(exact=True, mean=0.0)
-        pipe = self._pipeline.pipe
-        return Apart(exact=False, mean=difference(decoded(pipe, made), decoded(pipe, self._shown[number]))[0])
+        shown = decoded(self._pipe, self._shown[number])
+        return Apart(exact=False, mean=difference(decoded(self._pipe, made), shown)[0])
 
     def _start(self, *args: Any, **kwargs: Any) -> Any:
         """Draw the noise as the pipeline does, which also brings the generator on; go on from what was shown."""
-        prepared = self._pipeline.starting_latents(*args, **kwargs)
+        prepared = self._starting_latents(*args, **kwargs)
         self.noise = prepared[0] if isinstance(prepared, tuple) else prepared
         for number, payload in self._replay.latents.items():
             if len(payload) != 4 * self.noise.numel():

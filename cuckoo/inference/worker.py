@@ -1,7 +1,8 @@
 """The child process of one device: ``python -m cuckoo.inference.worker``, started by the pool, spoken to over pipes.
 
-Three threads: one reads what the parent says (and ends the process when the parent is gone), the main one runs the
-model, and one encodes and hashes a finished drawing while the model is at work on the next.
+One thread reads what the parent says (and ends the process when the parent is gone), the main one loads models and
+hands out jobs, a few see one job each through: they put its batches on the pipeline's line and encode and hash what
+comes off it. The parent is asked for the next job while the last step of this one runs, so that the device never waits.
 """
 
 import os
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cuckoo.domain.errors import CuckooError, PeerFault
 from cuckoo.inference import latents
+from cuckoo.inference.line import STAGES, Line
 from cuckoo.inference.messages import (
+    Batch,
     Cancel,
     Cancelled,
     Failed,
@@ -27,10 +30,10 @@ from cuckoo.inference.messages import (
     Loaded,
     LoadFailed,
     Progress,
+    Ready,
     Replay,
     Replayed,
     Run,
-    Sampled,
     Shutdown,
     ToParent,
     frame,
@@ -39,25 +42,30 @@ from cuckoo.inference.messages import (
 from cuckoo.inference.models import DigestCache
 
 if TYPE_CHECKING:
-    from cuckoo.inference.pipelines import Drawing, Pipeline
+    from cuckoo.inference.drawing import Drawing, Watch
+    from cuckoo.inference.pipelines import Pipeline
 
 PARENT_GONE = 0
 OUT_OF_STEP = 3
+JOBS = 5
+"""Jobs at once: one in each stage of the line, and two that are encoded (a few steps take less time than a PNG)."""
 
 
 class Worker:
-    """Serves one parent: loads models, runs jobs one at a time, answers."""
+    """Serves one parent: loads models, runs jobs in order of arrival, answers."""
 
     def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
         """Take the two pipes; nothing else may read or write them."""
         self._requests = requests
         self._answers = answers
         self._writing = threading.Lock()
-        self._inbox: queue.SimpleQueue[Load | Run | Replay | Shutdown] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Load | Batch | Replay | Shutdown] = queue.SimpleQueue()
+        self._ending = threading.Lock()
         self._under_way: set[str] = set()
         self._stopped: set[str] = set()
         self._pipelines: dict[str, Pipeline] = {}
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self._line = Line(STAGES)
+        self._jobs = ThreadPoolExecutor(JOBS, thread_name_prefix="job")
 
     def serve(self) -> None:
         """Work until told to shut down; the process ends at once when the parent's end of the pipe closes."""
@@ -66,10 +74,10 @@ class Worker:
             if isinstance(message, Load):
                 self._load(message)
             elif isinstance(message, Replay):
-                self._replay(message)
+                self._jobs.submit(self._replay, message)
             else:
-                self._run(message)
-        self._encoder.shutdown(wait=True)
+                self._jobs.submit(self._run, message)
+        self._jobs.shutdown(wait=True)
 
     def _listen(self) -> None:
         try:
@@ -78,7 +86,9 @@ class Worker:
                     if message.job_id in self._under_way:
                         self._stopped.add(message.job_id)
                     continue
-                if isinstance(message, Run):
+                if isinstance(message, Batch):
+                    self._under_way |= {run.job_id for run in message.runs}
+                if isinstance(message, Replay):
                     self._under_way.add(message.job_id)
                 self._inbox.put(message)
         except FrameInvalid as error:
@@ -100,7 +110,7 @@ class Worker:
             from cuckoo.inference.replaying import replays
 
             cache = DigestCache(Path(load.digest_cache)) if load.digest_cache else None
-            pipeline = Pipeline(load.model, load.device, cache)
+            pipeline = Pipeline(load.model, load.device, cache, line=self._line, overlap=load.overlap)
             pixel_step_s = pipeline.warm_up()
         except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
             why = str(error) if isinstance(error, CuckooError) else f"{type(error).__name__}: {error}"
@@ -116,51 +126,72 @@ class Worker:
             )
         )
 
-    def _run(self, run: Run) -> None:
-        from cuckoo.inference.pipelines import JobStopped, MemoryExhausted, Watch
+    def _run(self, batch: Batch) -> None:
+        from cuckoo.inference.drawing import Asked, MemoryExhausted
 
         started = time.perf_counter()
-        job_id, digest = run.job_id, run.parameters.model_digest
+        digest = batch.runs[0].parameters.model_digest
         pipeline = self._pipelines.get(digest)
         if pipeline is None:
-            self._fail(job_id, "invalid", _not_loaded(digest))
+            for run in batch.runs:
+                self._fail(run.job_id, "invalid", _not_loaded(digest))
             return
-        watch = Watch(
-            stopped=lambda: job_id in self._stopped,
+        runs = [run for run in batch.runs if self._passes(pipeline, run)]
+        if not runs:
+            return
+        try:
+            asked = [Asked(run.parameters, self._watch(run)) for run in runs]
+            for run, drawing in zip(runs, pipeline.draw_together(asked, batch.bucket), strict=True):
+                if drawing is not None:
+                    self._finish(run, drawing, started)
+        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
+            for run in runs:
+                if isinstance(error, MemoryExhausted):
+                    self._fail(run.job_id, "out_of_memory", str(error), error.limit_pixels)
+                elif isinstance(error, PeerFault):
+                    self._fail(run.job_id, "invalid", str(error))
+                else:
+                    self._fail(run.job_id, "internal", f"{type(error).__name__}: {error}")
+
+    def _passes(self, pipeline: "Pipeline", run: Run) -> bool:
+        """Tell whether a job is to be drawn; one that is not gets its answer."""
+        if self._is_over(run.job_id):
+            return False
+        try:
+            pipeline.check(run.parameters)
+        except PeerFault as error:
+            self._fail(run.job_id, "invalid", str(error))
+            return False
+        return True
+
+    def _is_over(self, job_id: str) -> bool:
+        """Tell whether a job has its answer; one that was cancelled gets it now."""
+        if job_id in self._stopped:
+            self._end(Cancelled(job_id=job_id))
+        return job_id not in self._under_way
+
+    def _watch(self, run: Run) -> "Watch":
+        from cuckoo.inference.drawing import Watch
+
+        job_id = run.job_id
+        return Watch(
+            stopped=lambda: self._is_over(job_id),
             progress=lambda step, steps, png: self._say(
                 Progress(job_id=job_id, step=step, steps=steps, preview_png=png)
             ),
+            nearly=lambda: self._say(Ready(job_id=job_id)),
             preview_every=run.preview_every,
         )
-        try:
-            drawing = pipeline.draw(run.parameters, run.batch_bucket, watch)
-        except JobStopped:
-            self._end(Cancelled(job_id=job_id))
-        except MemoryExhausted as error:
-            self._fail(job_id, "out_of_memory", str(error), error.limit_pixels)
-        except PeerFault as error:
-            self._fail(job_id, "invalid", str(error))
-        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
-            self._fail(job_id, "internal", f"{type(error).__name__}: {error}")
-        else:
-            self._say(Sampled(job_id=job_id))
-            self._encoder.submit(self._finish, run, drawing, started)
 
     def _finish(self, run: Run, drawing: "Drawing", started: float) -> None:
-        from cuckoo.inference.pipelines import encode
+        from cuckoo.inference.drawing import encode
 
-        job_id = run.job_id
-
-        try:
-            encoded = encode(drawing)
-            if run.latents_file:
-                latents.write(Path(run.latents_file), encoded.leaves, drawing.latents)
-        except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
-            self._fail(job_id, "internal", f"encoding the pictures: {type(error).__name__}: {error}")
-            return
+        encoded = encode(drawing)
+        if run.latents_file:
+            latents.write(Path(run.latents_file), encoded.leaves, drawing.latents)
         self._end(
             Finished(
-                job_id=job_id,
+                job_id=run.job_id,
                 pictures=encoded.pictures,
                 picture_hashes=encoded.picture_hashes,
                 latents_root=encoded.latents_root,
@@ -202,8 +233,12 @@ class Worker:
         self._end(Failed(job_id=job_id, kind=kind, message=message, limit_pixels=limit_pixels))
 
     def _end(self, answer: Finished | Replayed | Failed | Cancelled) -> None:
-        self._under_way.discard(answer.job_id)
-        self._stopped.discard(answer.job_id)
+        """Answer a job, if it has no answer yet."""
+        with self._ending:
+            if answer.job_id not in self._under_way:
+                return
+            self._under_way.discard(answer.job_id)
+            self._stopped.discard(answer.job_id)
         self._say(answer)
 
 

@@ -219,7 +219,12 @@ class Accepted(Reply, frozen=True, kw_only=True):
 
 
 class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an app asks for. ``None`` takes the model's own default; a missing seed is drawn at random."""
+    """What an app asks for. ``None`` takes the model's own default; a missing seed is drawn at random.
+
+    Attributes:
+        reproducible: draw each picture by itself. Without, a miner may draw it together with others of its kind, which
+            can be faster and moves pixels a little.
+    """
 
     prompt: str
     model: str = ""
@@ -231,6 +236,7 @@ class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     guidance: float | None = None
     scheduler: str = ""
     seed: int | None = None
+    reproducible: bool = True
 
 
 class AttemptView(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from cuckoo.domain.network import Network
 from cuckoo.domain.node import Node
 from cuckoo.domain.pricing import Rates
 from cuckoo.domain.settings import CoordinatorSettings
-from cuckoo.inference.models import load_registry
+from cuckoo.inference.models import Model, load_registry
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
 from cuckoo.roles.audits import DispatchWorkshop, open_audit_device
@@ -178,21 +178,23 @@ def rates_of(settings: CoordinatorSettings) -> Rates:
 
 def known_models() -> list[ModelInfo]:
     """Return the models of this installation's registry."""
-    return [
-        ModelInfo(
-            name=model.name,
-            digest=model.digest,
-            title=model.title,
-            width_px=model.defaults.width_px,
-            height_px=model.defaults.height_px,
-            steps=model.defaults.steps,
-            guidance=model.defaults.guidance,
-            scheduler=model.defaults.scheduler,
-            max_pixels=model.limits.max_pixels,
-            max_steps=model.limits.max_steps,
-        )
-        for model in load_registry().values()
-    ]
+    return [model_info(model) for model in load_registry().values()]
+
+
+def model_info(model: Model) -> ModelInfo:
+    """Return what is offered of a model."""
+    return ModelInfo(
+        name=model.name,
+        digest=model.digest,
+        title=model.title,
+        width_px=model.defaults.width_px,
+        height_px=model.defaults.height_px,
+        steps=model.defaults.steps,
+        guidance=model.defaults.guidance,
+        scheduler=model.defaults.scheduler,
+        max_pixels=model.limits.max_pixels,
+        max_steps=model.limits.max_steps,
+    )
 
 
 def origins_of(node: Node, settings: CoordinatorSettings, port: int) -> set[str]:

@@ -76,6 +76,7 @@ async def open_miner(
     options = PoolOptions(
         devices=settings.devices,
         threads=settings.threads,
+        batch_bucket=settings.batch,
         digest_cache=str(data_dir / "digests.json"),
         grace_s=settings.grace_s,
     )

@@ -77,7 +77,7 @@ class Bench:
         return await asyncio.to_thread(self._lazy, wanted, saved)
 
     def _lazy(self, wanted, saved):
-        from cuckoo.inference.pipelines import Watch, encode
+        from cuckoo.inference.drawing import Watch, encode
 
         unet, at, last = self.pipeline.pipe.unet, -1, None
         left_out = {round((number + 1) * STEPS / (saved + 1)) for number in range(saved)}
@@ -92,7 +92,8 @@ class Bench:
 
         unet.forward = sometimes
         try:
-            drawing = self.pipeline.draw(wanted, 1, Watch(stopped=lambda: False, progress=lambda *_: None))
+            silent = Watch(stopped=lambda: False, progress=lambda *_: None, nearly=lambda: None)
+            drawing = self.pipeline.draw(wanted, 1, silent)
         finally:
             del unet.forward
         made = encode(drawing)

@@ -47,6 +47,8 @@ def finish(run):
 
 held = []
 while (message := read_for_child(sys.stdin.buffer)) is not None:
+    if isinstance(message, Batch):
+        (message,) = message.runs
     if isinstance(message, Load):
         if mood == "dies at once":
             sys.exit("no such driver")
@@ -71,7 +73,7 @@ while (message := read_for_child(sys.stdin.buffer)) is not None:
         say(Progress(job_id=message.job_id, step=1, steps=2))
     elif message.parameters.prompt == "overlap":
         held.append(message)
-        say(Sampled(job_id=message.job_id))
+        say(Ready(job_id=message.job_id))
         if len(held) == 2:
             for run in held:
                 finish(run)
@@ -116,7 +118,7 @@ async def test_run__before_the_model_is_loaded__waits_for_it():
         assert pool.ready.is_set()
 
 
-async def test_run__sampled__frees_the_device_before_the_result_is_encoded():
+async def test_run__last_step_begun__sends_the_next_job_before_the_result_is_there():
     async with WorkerPool([MODEL], options()) as pool:
         await asyncio.gather(pool.run(job("a", "overlap")), pool.run(job("b", "overlap")))
 

@@ -26,6 +26,7 @@ from cuckoo.inference.pool import (
     WorkerPool,
 )
 from cuckoo.protocol.receipts import pixel_hash
+from tests.support.plain import plain_batch_hashes
 
 MODEL = models.load_registry()["emoji-64"]
 ONE_CPU = PoolOptions(devices=("cpu",), threads=1, backoff_s=0.01)
@@ -355,3 +356,47 @@ async def test_worker__waiting_and_its_standard_input_closes__exits():
     process.stdin.close()
     async with asyncio.timeout(20):
         assert await process.wait() == 0
+
+
+async def test_run__tasks_of_one_shape_that_wait__are_drawn_together_as_plain_diffusers_does():
+    prompts = ("red apple", "blue whale", "yellow star")
+    tasks = [parameters(prompt, seed=seed, reproducible=False) for seed, prompt in enumerate(prompts, start=20)]
+    async with WorkerPool([MODEL], msgspec.structs.replace(ONE_CPU, batch_bucket=4)) as pool:
+        await until_ready(pool)
+        assert pool.at_once == 4
+        before = asyncio.create_task(pool.run(Job(job_id="before", parameters=parameters(steps=8))))
+        jobs = [Job(job_id=task.prompt, parameters=task) for task in tasks]
+        steps = []
+        together = [asyncio.create_task(pool.run(job, lambda seen: steps.append(seen.steps))) for job in jobs]
+        results = await asyncio.gather(*together)
+        await before
+        alone = await pool.run(Job(job_id="alone", parameters=tasks[0]))
+    padded = [*tasks, msgspec.structs.replace(tasks[-1], seed=tasks[-1].seed + 1)]
+    expected = await asyncio.to_thread(plain_batch_hashes, MODEL.source, padded)
+    assert [result.profile.batch_bucket for result in results] == [4, 4, 4]
+    assert [result.picture_hashes for result in results] == [[one] for one in expected[:3]]
+    assert len({result.latents_root for result in results}) == 3
+    assert steps == [4] * 12, "each counts its own steps"
+    assert alone.profile.batch_bucket == 1
+
+
+async def test_run__one_of_a_batch_cancelled__the_others_are_finished():
+    tasks = {name: parameters(name, steps=40, reproducible=False) for name in ("kept", "dropped")}
+    async with WorkerPool([MODEL], msgspec.structs.replace(ONE_CPU, batch_bucket=2)) as pool:
+        await until_ready(pool)
+        before = asyncio.create_task(pool.run(Job(job_id="before", parameters=parameters())))
+        seen = []
+
+        def stop_after_two(progress):
+            seen.append(progress.step)
+            if progress.step == 2:
+                pool.cancel("dropped")
+
+        kept = asyncio.create_task(pool.run(Job(job_id="kept", parameters=tasks["kept"]), stop_after_two))
+        dropped = asyncio.create_task(pool.run(Job(job_id="dropped", parameters=tasks["dropped"])))
+        with pytest.raises(JobCancelled):
+            await dropped
+        assert not kept.done(), "it is told within a step, not at the end of the batch"
+        done = await kept
+        await before
+        assert (done.profile.batch_bucket, len(done.step_s), seen[-1]) == (2, 40, 40)

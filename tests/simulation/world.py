@@ -320,6 +320,7 @@ class Pool:
         self.ready = asyncio.Event()
         self.ready.set()
         self.devices = ("cpu",)
+        self.at_once = 1
         self._free = asyncio.Lock()
         self._running = {}
 

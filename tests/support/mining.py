@@ -97,6 +97,10 @@ class Pool:
         self.cancelled = []
         self.model = MODEL
 
+    @property
+    def at_once(self):
+        return len(self.devices)
+
     async def run(self, job, on_progress=None):
         self.asked.append(job)
         self.jobs[job.job_id] = asyncio.get_running_loop().create_future()

@@ -48,3 +48,49 @@ def plain_picture_hashes(model, parameters, *, threads):
         [sys.executable, "-c", PROGRAM], input=json.dumps(task), capture_output=True, text=True, check=True
     )
     return [bytes.fromhex(text) for text in json.loads(done.stdout.partition("ANSWER")[2])]
+
+
+BATCH = """
+import hashlib, json, sys
+import torch
+from diffusers import DiffusionPipeline
+
+task = json.load(sys.stdin)
+torch.set_num_threads(task["threads"])
+pipe = DiffusionPipeline.from_pretrained(task["model"], dtype=getattr(torch, task["dtype"])).to(task["device"])
+pipe.set_progress_bar_config(disable=True)
+images = pipe(
+    task["prompts"],
+    height=task["height"],
+    width=task["width"],
+    num_inference_steps=task["steps"],
+    guidance_scale=task["guidance"],
+    generator=[torch.Generator("cpu").manual_seed(seed) for seed in task["seeds"]],
+).images
+hashes = []
+for image in images:
+    sides = image.height.to_bytes(4, "big") + image.width.to_bytes(4, "big")
+    hashes.append(hashlib.sha256(sides + image.tobytes()).hexdigest())
+print("ANSWER" + json.dumps(hashes))
+"""
+
+
+def plain_batch_hashes(model, tasks, *, device="cpu", dtype="float32", threads=1):
+    """Return the pixel hashes that plain diffusers gives for one-picture tasks of one shape in one call."""
+    first = tasks[0]
+    task = {
+        "model": model,
+        "device": device,
+        "dtype": dtype,
+        "threads": threads,
+        "prompts": [one.prompt for one in tasks],
+        "seeds": [one.seed for one in tasks],
+        "height": first.height_px,
+        "width": first.width_px,
+        "steps": first.steps,
+        "guidance": first.guidance_thousandths / 1000,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", BATCH], input=json.dumps(task), capture_output=True, text=True, check=True
+    )
+    return [bytes.fromhex(text) for text in json.loads(done.stdout.partition("ANSWER")[2])]

@@ -44,6 +44,7 @@ def parameters_of(request: TaskRequest, catalogue: Catalogue, draw_bytes: Callab
         scheduler=request.scheduler,
         guidance_thousandths=_guidance(request.guidance),
         seed=seed,
+        reproducible=request.reproducible,
     )
     validate(parameters)
     catalogue.check_size(digest, parameters.width_px, parameters.height_px, parameters.steps)

@@ -71,6 +71,10 @@ class Pool(Protocol):
     ready: asyncio.Event
     devices: tuple[str, ...]
 
+    @property
+    def at_once(self) -> int:
+        """How many jobs run at the same time."""
+
     async def run(self, job: Job, on_progress: Callable[[StepDone], None] | None = None) -> Finished:
         """Run a job; raises JobCancelled, JobRefused, OutOfMemory, WorkerDied or WorkerFault."""
 

@@ -119,7 +119,7 @@ class Mining:
         """
         log.info("loading models", miner=self._miner.node_id, devices=list(self._pool.devices))
         await self._pool.ready.wait()
-        slots = self._slots = Slots(len(self._pool.devices))
+        slots = self._slots = Slots(self._pool.at_once)
         self._choice = CoordinatorChoice(self._seed, slots.total)
         names = [loaded.model.name for loaded in self._pool.loaded().values()]
         log.info("ready to mine", miner=self._miner.node_id, models=names, slots=slots.total)

@@ -6,6 +6,7 @@ import pytest
 from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.inference import messages, models
 from cuckoo.inference.messages import (
+    Batch,
     Cancel,
     Cancelled,
     Failed,
@@ -15,8 +16,8 @@ from cuckoo.inference.messages import (
     Loaded,
     LoadFailed,
     Progress,
+    Ready,
     Run,
-    Sampled,
     Shutdown,
 )
 
@@ -35,7 +36,7 @@ PARAMETERS = TaskParameters(
 )
 TO_CHILD = [
     Load(model=models.load_registry()["emoji-64"], device="cpu"),
-    Run(job_id="a", parameters=PARAMETERS, batch_bucket=4, preview_every=2),
+    Batch(runs=(Run(job_id="a", parameters=PARAMETERS, preview_every=2),), bucket=4),
     Cancel(job_id="a"),
     Shutdown(),
 ]
@@ -43,7 +44,7 @@ TO_PARENT = [
     Loaded(digest="ab" * 32, profile=PROFILE, pixel_step_s=1e-6),
     LoadFailed(digest="ab" * 32, message="no"),
     Progress(job_id="a", step=1, steps=4, preview_png=b"\x89PNG"),
-    Sampled(job_id="a"),
+    Ready(job_id="a"),
     Finished(
         job_id="a",
         pictures=[b"\x89PNG"],

@@ -1,0 +1,60 @@
+"""Child: the same pictures by plain sequential diffusers and pillow's PNG at its default, one after the other.
+
+``python -m tests.bench.plain FOLDER DEVICE DTYPE THREADS``; nothing of Cuckoo takes part but the hash of the pixels.
+"""
+
+import asyncio
+import io
+import sys
+import time
+
+import torch
+from diffusers import DiffusionPipeline
+
+from cuckoo.protocol.receipts import pixel_hash
+from tests.bench.children import answer, commands
+
+
+class Painter:
+    """A pipeline as its documents say to use it."""
+
+    def __init__(self, folder, device, dtype):
+        self._pipe = DiffusionPipeline.from_pretrained(folder, dtype=getattr(torch, dtype), use_safetensors=True)
+        self._pipe = self._pipe.to(device)
+        self._pipe.set_progress_bar_config(disable=True)
+
+    def paint(self, prompts, seeds, width_px, height_px, steps, guidance):
+        """Return the pixel hashes of one call; its pictures are encoded, too."""
+        images = self._pipe(
+            prompts,
+            width=width_px,
+            height=height_px,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        ).images
+        for image in images:
+            image.save(io.BytesIO(), "PNG")
+        return [pixel_hash(image.height, image.width, image.convert("RGB").tobytes()).hex() for image in images]
+
+    def measure(self, seconds, first_seed, prompts, bucket=1, **task):
+        """Paint for some seconds; returns pictures a second and the hashes by seed."""
+        hashes, started = {}, time.perf_counter()
+        while not hashes or time.perf_counter() - started < seconds:
+            at = len(hashes)
+            seeds = [first_seed + at + number for number in range(bucket)]
+            asked = [prompts[seed % len(prompts)] for seed in seeds]
+            hashes |= dict(zip(seeds, self.paint(asked, seeds, **task), strict=True))
+        return {"per_second": len(hashes) / (time.perf_counter() - started), "hashes": hashes}
+
+
+async def main(folder, device, dtype, threads):
+    torch.set_num_threads(threads)
+    painter = Painter(folder, device, dtype)
+    answer(ready=True)
+    async for command in commands():
+        answer(**await asyncio.to_thread(painter.measure, **command))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:4], int(sys.argv[4])))
