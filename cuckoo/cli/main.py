@@ -29,6 +29,7 @@ TOPICS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "status": ("cuckoo.cli.status", "what the roles here do, earn and owe, and what is wrong"),
     },
     "Develop": {
+        "calibrate": ("cuckoo.cli.calibrate", "how far apart honest and dishonest pictures lie on this machine"),
         "devnet": ("cuckoo.cli.roles", "a local chain with the contracts deployed"),
         "deploy": ("cuckoo.cli.deploy", "put the contracts on a chain, start a network of your own"),
         "version": ("cuckoo.cli.main", "print the version"),

@@ -50,6 +50,8 @@ class ChildPlan:
     environment: Mapping[str, str]
     digest_cache: str
     overlap: bool
+    dtype: str
+    attention: str
     restarts: int
     backoff_s: float
     backoff_max_s: float
@@ -187,7 +189,16 @@ class Child:
             return f"starting the worker of {self.device}: no pipes"
         for model in self._plan.models:
             plan = self._plan
-            self._say(Load(model=model, device=self.device, digest_cache=plan.digest_cache, overlap=plan.overlap))
+            self._say(
+                Load(
+                    model=model,
+                    device=self.device,
+                    digest_cache=plan.digest_cache,
+                    overlap=plan.overlap,
+                    dtype=plan.dtype,
+                    attention=plan.attention,
+                )
+            )
         words = asyncio.create_task(self._hear(process.stderr))
         try:
             await self._serve(process.stdout)

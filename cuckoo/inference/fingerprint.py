@@ -69,7 +69,15 @@ def child_environment(environ: Mapping[str, str], device: str, threads: int) -> 
 
 
 def runtime_profile(
-    *, device: str, device_name: str, dtype: str, torch: str, threads: int, isa: str, batch_bucket: int = 1
+    *,
+    device: str,
+    device_name: str,
+    dtype: str,
+    torch: str,
+    attention: str = "sdpa",
+    threads: int,
+    isa: str,
+    batch_bucket: int = 1,
 ) -> RuntimeProfile:
     """Describe a run by what its exact pixels depend on.
 
@@ -78,6 +86,7 @@ def runtime_profile(
         device_name: what the driver calls the GPU; ignored on the CPU.
         dtype: for example "float32".
         torch: its version with the build, for example "2.13.0+cpu".
+        attention: the kernel.
         threads: CPU threads of torch; they and ``isa`` count on the CPU only.
         isa: the vector instructions that torch dispatches to, for example "AVX2".
         batch_bucket: the fixed batch size.
@@ -87,7 +96,7 @@ def runtime_profile(
         device="cpu" if on_cpu else device_name,
         dtype=dtype,
         torch=torch,
-        attention="sdpa",
+        attention=attention,
         threads=threads if on_cpu else 0,
         isa=isa if on_cpu else "",
         batch_bucket=batch_bucket,

@@ -29,12 +29,16 @@ class Load(_Message, frozen=True, kw_only=True):
         device: "cpu", "cuda:N" or "mps".
         digest_cache: path of the file that remembers sha256 sums, or "" for none.
         overlap: encode text and decode pictures while another job is denoised.
+        dtype: number format, "float32", "bfloat16" or "float16"; "" for the device's own.
+        attention: "sdpa" for the kernel that torch chooses, "math" for its plain one.
     """
 
     model: Model
     device: str
     digest_cache: str = ""
     overlap: bool = False
+    dtype: str = ""
+    attention: str = "sdpa"
 
 
 class Loaded(_Message, frozen=True, kw_only=True):

@@ -77,6 +77,8 @@ class Pipeline:
         *,
         line: Line | None = None,
         overlap: bool = False,
+        dtype: str = "",
+        attention: str = "sdpa",
     ) -> None:
         """Load a model from its folder or from the hub, after its digest was checked.
 
@@ -86,13 +88,19 @@ class Pipeline:
             digest_cache: remembers sums of unchanged files.
             line: of the device, which other models may share; default one of its own.
             overlap: while a batch is denoised, decode the one before and encode the text of the one behind.
+            dtype, attention: as :class:`cuckoo.inference.messages.Load` says; attention holds for the whole process.
 
         Raises:
             ConfigError: not a diffusers folder, pickled weights, code of its own, another digest, or no such device.
         """
         self.model = model
         self._device = device
-        self._dtype = torch.float32 if device == "cpu" else _dtype(model.gpu_dtype)
+        self._dtype = _dtype(dtype or ("float32" if device == "cpu" else model.gpu_dtype))
+        self._attention = attention
+        if attention == "math":
+            torch.backends.cuda.enable_flash_sdp(False)
+            torch.backends.cuda.enable_mem_efficient_sdp(False)
+            torch.backends.cuda.enable_cudnn_sdp(False)
         self._bucket_limit = task.PICTURES_MAX
         folder = Path(model.source) if Path(model.source).is_dir() else _download(model)
         found = models.digest(folder, digest_cache)
@@ -123,6 +131,7 @@ class Pipeline:
             device_name=torch.cuda.get_device_name(self._device) if self._device.startswith("cuda") else self._device,
             dtype=str(self._dtype).removeprefix("torch."),
             torch=str(torch.__version__),
+            attention=self._attention,
             threads=torch.get_num_threads(),
             isa=torch.backends.cpu.get_cpu_capability(),
             batch_bucket=batch_bucket,
@@ -366,7 +375,7 @@ def _either(one: Callable[[], bool], other: Callable[[], bool]) -> bool:
 def _dtype(name: str) -> torch.dtype:
     kinds = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
     if name not in kinds:
-        raise ConfigError(f"loading a model: gpu_dtype is {name!r}; it must be one of {', '.join(kinds)}")
+        raise ConfigError(f"loading a model: the number format is {name!r}; it must be one of {', '.join(kinds)}")
     return kinds[name]
 
 

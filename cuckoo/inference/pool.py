@@ -70,6 +70,8 @@ class PoolOptions(msgspec.Struct, frozen=True, kw_only=True):
         cpu_children: CPU children on this host, those of other pools included; 0 for this pool's own.
         batch_bucket: most pictures that a device draws at once, one of :data:`cuckoo.inference.batches.BUCKETS`; tasks
             that are ``reproducible`` are drawn one by one.
+        dtype: number format of the models, "" for the device's own; see :class:`cuckoo.inference.messages.Load`.
+        attention: which attention kernel, likewise.
         digest_cache: file that remembers sha256 sums of model files; "" for none.
         grace_s: seconds that running jobs get when the pool closes.
         restarts: deaths in a row, without a finished job between them, after which a device is given up.
@@ -81,6 +83,8 @@ class PoolOptions(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 0
     cpu_children: int = 0
     batch_bucket: int = 1
+    dtype: str = ""
+    attention: str = "sdpa"
     digest_cache: str = ""
     grace_s: float = 20.0
     restarts: int = 5
@@ -184,6 +188,8 @@ class WorkerPool:
                 environment=fingerprint.child_environment(os.environ, device, threads),
                 digest_cache=self.options.digest_cache,
                 overlap=fingerprint.overlap_pays(device, threads, on_cpu),
+                dtype=self.options.dtype,
+                attention=self.options.attention,
                 restarts=self.options.restarts,
                 backoff_s=self.options.backoff_s,
                 backoff_max_s=self.options.backoff_max_s,

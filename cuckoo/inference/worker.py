@@ -110,7 +110,15 @@ class Worker:
             from cuckoo.inference.replaying import replays
 
             cache = DigestCache(Path(load.digest_cache)) if load.digest_cache else None
-            pipeline = Pipeline(load.model, load.device, cache, line=self._line, overlap=load.overlap)
+            pipeline = Pipeline(
+                load.model,
+                load.device,
+                cache,
+                line=self._line,
+                overlap=load.overlap,
+                dtype=load.dtype,
+                attention=load.attention,
+            )
             pixel_step_s = pipeline.warm_up()
         except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
             why = str(error) if isinstance(error, CuckooError) else f"{type(error).__name__}: {error}"
