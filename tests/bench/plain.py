@@ -8,8 +8,8 @@ import io
 import sys
 import time
 
+import diffusers
 import torch
-from diffusers import DiffusionPipeline
 
 from cuckoo.protocol.receipts import pixel_hash
 from tests.bench.children import answer, commands
@@ -19,12 +19,16 @@ class Painter:
     """A pipeline as its documents say to use it."""
 
     def __init__(self, folder, device, dtype):
-        self._pipe = DiffusionPipeline.from_pretrained(folder, dtype=getattr(torch, dtype), use_safetensors=True)
+        self._pipe = diffusers.DiffusionPipeline.from_pretrained(
+            folder, dtype=getattr(torch, dtype), use_safetensors=True
+        )
         self._pipe = self._pipe.to(device)
         self._pipe.set_progress_bar_config(disable=True)
 
-    def paint(self, prompts, seeds, width_px, height_px, steps, guidance):
+    def paint(self, prompts, seeds, width_px, height_px, steps, guidance, scheduler):
         """Return the pixel hashes of one call; its pictures are encoded, too."""
+        if scheduler and type(self._pipe.scheduler).__name__ != scheduler:
+            self._pipe.scheduler = getattr(diffusers, scheduler).from_config(self._pipe.scheduler.config)
         images = self._pipe(
             prompts,
             width=width_px,
@@ -37,14 +41,12 @@ class Painter:
             image.save(io.BytesIO(), "PNG")
         return [pixel_hash(image.height, image.width, image.convert("RGB").tobytes()).hex() for image in images]
 
-    def measure(self, seconds, first_seed, prompts, bucket=1, **task):
+    def measure(self, seconds, first_seed, prompts, **task):
         """Paint for some seconds; returns pictures a second and the hashes by seed."""
         hashes, started = {}, time.perf_counter()
         while not hashes or time.perf_counter() - started < seconds:
-            at = len(hashes)
-            seeds = [first_seed + at + number for number in range(bucket)]
-            asked = [prompts[seed % len(prompts)] for seed in seeds]
-            hashes |= dict(zip(seeds, self.paint(asked, seeds, **task), strict=True))
+            seed = first_seed + len(hashes)
+            (hashes[seed],) = self.paint([prompts[seed % len(prompts)]], [seed], **task)
         return {"per_second": len(hashes) / (time.perf_counter() - started), "hashes": hashes}
 
 

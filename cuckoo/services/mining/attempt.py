@@ -112,6 +112,7 @@ class Attempt:
         latents: KeptLatents,
         connection_of: Callable[[NodeId], Connection | None],
         worker_died: Callable[[], Awaitable[None]],
+        drawn: Callable[[], None],
         delayed: Callable[[], None],
         clock: Clock,
         options: MiningOptions,
@@ -119,7 +120,8 @@ class Attempt:
         """Take a checked assignment.
 
         ``connection_of`` finds the coordinator again after it has moved; ``worker_died`` is awaited before such an
-        attempt is given back; ``delayed`` is called when the result has to wait for its coordinator.
+        attempt is given back; ``drawn`` is called after the last step, when the worker begins the next job while it
+        decodes and encodes this one; ``delayed`` is called when the result has to wait for its coordinator.
         """
         self.assignment = assignment = signed.assignment
         self._signed = signed
@@ -127,6 +129,7 @@ class Attempt:
         self._first_connection = connection
         self._connection_of = connection_of
         self._worker_died = worker_died
+        self._drawn = drawn
         self._delayed = delayed
         self._miner = miner
         self._pool = pool
@@ -212,6 +215,8 @@ class Attempt:
     def _on_step(self, done: StepDone) -> None:
         self._latest = Progress(step=done.step, steps=done.steps, preview=done.preview_png)
         self._news.set()
+        if done.step == done.steps:
+            self._drawn()
 
     async def _report(self) -> None:
         """Send the newest step, one report at a time; without news a sign of life."""

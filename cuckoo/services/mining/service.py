@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 TICK_S = 1.0
 PROBES = 8
 SHORTEST_POLL_S = 0.5
+IN_FLIGHT_PER_SLOT = 2
+"""So many attempts may be in hand for each slot: what a worker is done with waits for decoding, or for a slow line."""
 
 
 class Mining:
@@ -95,6 +97,7 @@ class Mining:
         self._models: dict[ModelDigest, LoadedModel] = {}
         self._undelivered: dict[bytes, StoredReceipt] = {}
         self._settled: set[bytes] = set()
+        self._drawn: set[bytes] = set()
 
     @property
     def chosen(self) -> tuple[NodeId, ...]:
@@ -338,6 +341,7 @@ class Mining:
             latents=self._latents,
             connection_of=self._connections.get,
             worker_died=self._withdraw_unready,
+            drawn=lambda: self._note_drawn(assignment_hash),
             delayed=lambda: self._release(assignment_hash),
             clock=self._clock,
             options=self._options,
@@ -360,7 +364,19 @@ class Mining:
             self._settled.discard(attempt.assignment_hash)
             if not self.in_flight:
                 self._idle.set()
+            self._drawn.discard(attempt.assignment_hash)
             self._release(attempt.assignment_hash)
+            self._make_room()
+
+    def _note_drawn(self, assignment_hash: bytes) -> None:
+        self._drawn.add(assignment_hash)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Free the slots of attempts that are decoded, encoded and delivered beside the next, unless many are."""
+        if self._slots is not None and len(self.in_flight) <= IN_FLIGHT_PER_SLOT * self._slots.total:
+            for assignment_hash in self._drawn:
+                self._release(assignment_hash)
 
     def _release(self, assignment_hash: bytes) -> None:
         """Free an attempt's slot: it is over, or its result waits for its coordinator and needs no worker any more."""

@@ -15,6 +15,14 @@ def test_threads_per_child__this_machine__is_at_least_one():
     assert fingerprint.threads_per_child(10_000) == 1
 
 
+@pytest.mark.parametrize(
+    ("device", "threads", "children", "cores", "pays"),
+    [("cuda:0", 0, 0, 1, True), ("cpu", 1, 1, 2, True), ("cpu", 2, 1, 2, False), ("cpu", 1, 2, 2, False)],
+)
+def test_overlap__on_the_cpu__needs_cores_that_nobody_uses(device, threads, children, cores, pays):
+    assert fingerprint.overlap_pays(device, threads, children, cores) == pays
+
+
 def test_child_environment__cpu__sets_threads_that_sleep_while_they_wait():
     environment = fingerprint.child_environment({"PATH": "/bin", "OMP_NUM_THREADS": "9"}, "cpu", 2)
     assert environment["PATH"] == "/bin"

@@ -134,6 +134,23 @@ async def test_progress__every_step__reported_and_silence_filled(network):
         await network.until(lambda: len(network.coordinator.steps) == 4)
 
 
+async def test_attempt__last_step_done__its_slot_is_offered_while_it_is_decoded(network):
+    async with network.running():
+        for number in range(4):  # twice as many as there are slots
+            await network.until(network.polled(2 + number))
+            network.coordinator.assign()
+            await network.until(lambda number=number: len(network.pool.jobs) == number + 1)
+            network.pool.step(4, list(network.pool.jobs)[number])
+        await network.until(network.polled(6))
+        network.coordinator.assign()
+        await network.until(lambda: len(network.pool.jobs) == 5)
+        network.pool.step(4, list(network.pool.jobs)[4])
+        await network.clock.pass_(20)
+        assert len(network.coordinator.polls) == 6, "enough wait to be delivered"
+        network.pool.finish()
+        await network.until(network.polled(7))
+
+
 async def test_progress__cancelled__pool_told_at_that_step_and_slot_free(network):
     async with network.running():
         await network.until(network.polled(2))
