@@ -239,7 +239,9 @@ def _miner(place: Place, key: str, cheat: str | None = None, **flags: Any) -> tu
 
 def _cheating_miner(place: Place, key: str, cheat: str, **flags: Any) -> tuple[OpenOnChain, float]:
     """Run a miner whose work is not what it signs."""
-    from cuckoo.demo.cheats import Cheat, CheatingPool
+    from cuckoo.demo.cheats import Cheat, disguise
+    from cuckoo.protocol.eip712 import Domain
+    from cuckoo.protocol.signing import Signer
     from cuckoo.roles.miner import open_miner
 
     if not place.read_network().is_devnet:
@@ -248,12 +250,13 @@ def _cheating_miner(place: Place, key: str, cheat: str, **flags: Any) -> tuple[O
         raise ConfigError(f"--cheat {cheat}: there are {', '.join(Cheat)}")
     settings = place.settings(MinerSettings, "miner", **flags)
     private_key = _key(place, key, "the miner's operator")
-    return (
-        lambda chain: open_miner(
-            chain, private_key, place.data_dir, settings, disguise=lambda pool: CheatingPool(pool, Cheat(cheat))
-        ),
-        settings.grace_s,
-    )
+
+    def opened(chain: "Chain") -> AbstractAsyncContextManager[Sequence["Service"]]:
+        domain = Domain(chain.network.chain_id, chain.network.staking)
+        disguised = disguise(Cheat(cheat), Signer(private_key), domain)
+        return open_miner(chain, private_key, place.data_dir, settings, disguise=disguised)
+
+    return opened, settings.grace_s
 
 
 def _staker(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:

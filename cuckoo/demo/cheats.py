@@ -1,6 +1,7 @@
 """Miners that cheat, each in one way: so that tests and the demo can show what catches them.
 
-A cheat sits where an honest miner has its worker pool, so that it signs what it made up with a real key.
+Most cheats sit where an honest miner has its worker pool, so that it signs what it made up with a real key; others sit
+where it calls its coordinator, or where its jury has the worker pool.
 """
 
 import asyncio
@@ -8,17 +9,24 @@ import hashlib
 import io
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol
 
 from msgspec.structs import replace
 from PIL import Image
 
-from cuckoo.domain.identifiers import ModelDigest
+from cuckoo.client.coordinator import CoordinatorClient
+from cuckoo.domain.errors import Conflict
+from cuckoo.domain.identifiers import ModelDigest, TaskId
 from cuckoo.domain.task import SIDE_MIN_PX, TaskParameters
 from cuckoo.inference.messages import Finished, Progress
 from cuckoo.inference.pool import Job, LoadedModel
+from cuckoo.protocol.eip712 import Domain, Hasher
+from cuckoo.protocol.messages import ResultUpload, SubmitReply
 from cuckoo.protocol.receipts import pixel_hash
+from cuckoo.protocol.signing import Signer
+from cuckoo.roles.miner import Disguise
 
 
 class Cheat(StrEnum):
@@ -32,12 +40,22 @@ class Cheat(StrEnum):
     OTHER_GUIDANCE = "other-guidance"
     IGNORED_SEED = "ignored-seed"
     UPSCALED = "upscaled"
+    OTHER_MODEL = "other-model"
     SILENT = "silent"
+    TAMPERED = "tampered"
+    REPLAYED = "replayed"
+    TWO_RESULTS = "two-results"
+    LAZY_JUROR = "lazy-juror"
 
     @property
     def sentence(self) -> str:
         """Say it to a person."""
         return _SENTENCES[self]
+
+    @property
+    def shows(self) -> bool:
+        """Whether the picture is another one than was asked for; all others are refused or proven at once."""
+        return self not in (Cheat.SILENT, Cheat.TAMPERED, Cheat.REPLAYED, Cheat.TWO_RESULTS, Cheat.LAZY_JUROR)
 
 
 _SENTENCES = {
@@ -49,7 +67,12 @@ _SENTENCES = {
     Cheat.OTHER_GUIDANCE: "draws without guidance, which is half the work",
     Cheat.IGNORED_SEED: "ignores the seed",
     Cheat.UPSCALED: "draws a smaller picture and enlarges it",
+    Cheat.OTHER_MODEL: "draws with another model",
     Cheat.SILENT: "takes tasks and never answers",
+    Cheat.TAMPERED: "changes the picture after it has signed it",
+    Cheat.REPLAYED: "sends a result once more for another task",
+    Cheat.TWO_RESULTS: "signs two results for one task",
+    Cheat.LAZY_JUROR: "finds guilty whom it is asked about, without looking",
 }
 
 
@@ -103,11 +126,13 @@ class CheatingPool:
                 return self._made_up(job)
             case Cheat.CACHED if self._kept is not None and _size(self._kept) == _wanted(parameters):
                 return replace(self._kept, job_id=job.job_id)
+            case Cheat.LAZY_JUROR:
+                return self._made_up(job)
             case Cheat.UPSCALED:
                 return await self._upscaled(job, on_progress)
         done = await self._pool.run(replace(job, parameters=self._changed(parameters)), on_progress)
         self._kept = self._kept or done
-        return done
+        return replace(done, pictures=self._made_up(job).pictures) if self._cheat is Cheat.TAMPERED else done
 
     def _changed(self, parameters: TaskParameters) -> TaskParameters:
         match self._cheat:
@@ -119,6 +144,9 @@ class CheatingPool:
                 return replace(parameters, guidance_thousandths=1_000)
             case Cheat.IGNORED_SEED:
                 return replace(parameters, seed=0)
+            case Cheat.OTHER_MODEL:
+                others = [digest for digest in self._pool.loaded() if digest != parameters.model_digest]
+                return replace(parameters, model_digest=(others or [parameters.model_digest])[0])
             case _:
                 return parameters
 
@@ -149,6 +177,48 @@ class CheatingPool:
             pictures.append(_png(*size, rows))
             hashes.append(pixel_hash(size[1], size[0], rows))
         return replace(done, pictures=pictures, picture_hashes=hashes)
+
+
+class CheatingLink(CoordinatorClient):
+    """Calls a coordinator with other results than the miner's."""
+
+    def __init__(self, origin: str, cheat: Cheat, signer: Signer, domain: Domain) -> None:
+        """Take the coordinator's address, what to do, and the operator's key."""
+        super().__init__(origin)
+        self._cheat = cheat
+        self._signer = signer
+        self._hasher = Hasher(domain)
+        self._first: ResultUpload | None = None
+
+    async def submit(self, token: str, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
+        """Upload a result, or an older one, or two."""
+        self._first = self._first or upload
+        if self._cheat is Cheat.REPLAYED:
+            return await super().submit(token, task_id, attempt, self._first)
+        reply = await super().submit(token, task_id, attempt, upload)
+        if self._cheat is Cheat.TWO_RESULTS:
+            receipt = replace(upload.receipt, latents_root=os.urandom(32))
+            signature = self._signer.sign(self._hasher.digest(receipt.struct_hash()))
+            with suppress(Conflict):
+                await super().submit(token, task_id, attempt, replace(upload, receipt=receipt, signature=signature))
+        return reply
+
+
+def disguise(cheat: Cheat, signer: Signer, domain: Domain) -> Disguise:
+    """Return what a miner that cheats puts in the place of its parts.
+
+    Args:
+        cheat: what it does.
+        signer: its operator's key.
+        domain: of the chain.
+    """
+    match cheat:
+        case Cheat.LAZY_JUROR:
+            return Disguise(jury=lambda pool: CheatingPool(pool, cheat))
+        case Cheat.REPLAYED | Cheat.TWO_RESULTS:
+            return Disguise(connect=lambda origin: CheatingLink(origin, cheat, signer, domain))
+        case _:
+            return Disguise(pool=lambda pool: CheatingPool(pool, cheat))
 
 
 def _wanted(parameters: TaskParameters) -> tuple[int, int, int]:

@@ -34,7 +34,7 @@ EQUAL = Tolerance(0.0, 0.0)
 ALIKE = Tolerance(0.05, 0.3)
 """Same kind of device, in float32: thread counts, batches and attention kernels move single pixels by 1."""
 
-FAR = Tolerance(1.5, 5.0)
+FAR = Tolerance(1.0, 5.0)
 """Other devices or number formats, and everything in half precision: there the order of a sum is seen."""
 
 _FULL_PRECISION = "float32"

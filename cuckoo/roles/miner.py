@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -30,6 +31,7 @@ from cuckoo.services.disputing.jury import Jury
 from cuckoo.services.disputing.opinion import Opinions, Pool
 from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 from cuckoo.services.mining.coordinators import callable_coordinators
+from cuckoo.services.mining.seams import CoordinatorLink
 from cuckoo.services.mining.seams import Pool as MiningPool
 from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
 from cuckoo.services.reporting import Reporting
@@ -49,6 +51,21 @@ KEEP_DAYS = 7
 """Receipts and uploads stay so long: a day longer than results wait for their coordinator."""
 
 
+@dataclass(frozen=True)
+class Disguise:
+    """What stands in the place of a miner's parts.
+
+    Attributes:
+        pool: what mining sees of the worker pool.
+        jury: what the jury sees of it.
+        connect: calls the coordinator at an address.
+    """
+
+    pool: Callable[[MiningPool], MiningPool] = lambda pool: pool
+    jury: Callable[[MiningPool], MiningPool] = lambda pool: pool
+    connect: Callable[[str], CoordinatorLink] = CoordinatorClient
+
+
 @asynccontextmanager
 async def open_miner(
     chain: Chain,
@@ -56,7 +73,7 @@ async def open_miner(
     data_dir: Path,
     settings: MinerSettings,
     *,
-    disguise: Callable[[MiningPool], MiningPool] = lambda pool: pool,
+    disguise: Disguise | None = None,
 ) -> AsyncIterator[Sequence[Service]]:
     """Check the stake, open store and pool, and mine.
 
@@ -65,11 +82,12 @@ async def open_miner(
         private_key: the operator's.
         data_dir: of this user; the miner keeps its receipts in a folder of its own inside.
         settings: see there.
-        disguise: what mining sees of the pool; the demo's cheat puts its own in between.
+        disguise: for a cheat; an honest miner has none.
 
     Raises:
         ConfigError: the key is not that of an eligible miner, a model or device is unknown; says what to do.
     """
+    disguise = disguise or Disguise()
     signer = Signer(private_key)
     node = await require_node(chain, Role.MINER, signer.address)
     models = find_models(settings.models)
@@ -91,12 +109,12 @@ async def open_miner(
         await receipts.open(chain.clock.now())
         mining = Mining(
             Miner(node.node_id, signer, Domain(chain.network.chain_id, chain.network.staking)),
-            pool=disguise(pool),
+            pool=disguise.pool(pool),
             receipts=receipts,
             latents=KeptLatents(folder / "latents"),
             escrow=EscrowContract(chain.client),
             coordinators=chain.registry.coordinators,
-            connect=CoordinatorClient,
+            connect=disguise.connect,
             seed=secrets.token_bytes(32),
             clock=chain.clock,
             options=MiningOptions(
@@ -156,7 +174,8 @@ async def open_miner(
         share = ShareWatch(
             node.node_id, mining.origins, draws, DrawsOnChain(chain.client), period_s=period_s, clock=chain.clock
         )
-        jury = open_jury(chain, node.node_id, store, Sender(chain.client, private_key), pool, settings)
+        sender = Sender(chain.client, private_key)
+        jury = open_jury(chain, node.node_id, store, sender, disguise.jury(pool), settings)
         yield [
             Service("mining", mining.run, drain),
             Service("workers", pool.watch),

@@ -18,18 +18,18 @@ def pair(mean, *, honest=True, kinship=Kinship.ALIKE, maker="2 threads"):
 @given(st.lists(st.floats(0, 255), min_size=1))
 def test_choose__any_honest_spread__accuses_none_of_them_and_leaves_room(means):
     bounds = choose(means)
-    assert bounds.same >= max(means)
+    assert sum(mean <= bounds.same for mean in means) >= 0.95 * len(means)
     assert bounds.different >= 3 * max(means) * (1 - 1e-9)
     assert bounds.same < bounds.different
-    assert all(bounds.judge(mean) is Likeness.SAME for mean in means)
+    assert all(bounds.judge(mean) is not Likeness.DIFFERENT for mean in means)
 
 
 def test_choose__hardly_any_spread__never_below_what_unseen_machines_may_need():
     assert choose([0.0, 0.0003]) == ALIKE
 
 
-def test_choose__spread__two_digits_upwards():
-    assert choose([0.2, 1.4674]) == Tolerance(1.5, 4.5)
+def test_choose__spread__two_digits_upwards_and_one_in_twenty_may_be_unclear():
+    assert choose([*[0.204] * 19, 1.4674]) == Tolerance(0.21, 4.5)
 
 
 @pytest.mark.parametrize(
