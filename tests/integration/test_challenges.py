@@ -2,43 +2,37 @@
 
 import asyncio
 import dataclasses
-import json
 import struct
+import tempfile
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from cuckoo.chain.escrow import EscrowAccount
-from cuckoo.client.coordinator import CoordinatorClient
 from cuckoo.demo.cheats import Cheat, CheatingPool
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.errors import Conflict, NotFound, WorkerDied
-from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.pricing import Rates
 from cuckoo.inference.models import load_registry
 from cuckoo.inference.pool import PoolOptions, WorkerPool
 from cuckoo.inference.replaying import HISTORY
 from cuckoo.protocol.messages import ChallengeAnswer, ModelOffer, TaskRequest
-from cuckoo.protocol.signing import Signer
 from cuckoo.roles.audits import AuditDevice
 from cuckoo.roles.coordinator import known_models
-from cuckoo.runtime.clock import SystemClock
 from cuckoo.services.auditing import service, steps
-from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
-from cuckoo.storage.store import open_store
+from tests.support.at_work import at_work
 from tests.support.coordinating import (
     COORDINATOR,
-    DOMAIN,
     SETTINGS,
     Escrow,
     ScriptedMiner,
     ShiftedClock,
     app,
-    node,
     running,
 )
+from tests.support.othermodel import other_model
 from tests.support.processes import until
 from tests.support.replaying import forged, make, task
 
@@ -47,7 +41,6 @@ MODELS = [replace(known_models()[0], max_pixels=128 * 128)]
 DIGEST = MODELS[0].digest
 OFFER = ModelOffer(digest=DIGEST, name="emoji-64", max_pixels=128 * 128, max_steps=50)
 APPLE = TaskRequest(prompt="a red apple", seed=7, steps=4)
-MINER_KEY = Signer(b"\x61" * 32)
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one child serves all of them
 
 
@@ -94,9 +87,11 @@ def always_one_step(monkeypatch):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool():
-    async with WorkerPool(list(load_registry().values()), PoolOptions(devices=("cpu",), threads=1)) as pool:
-        await pool.ready.wait()
-        yield pool
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = [*load_registry().values(), other_model(Path(folder))]
+        async with WorkerPool(loaded, PoolOptions(devices=("cpu",), threads=1)) as pool:
+            await pool.ready.wait()
+            yield pool
 
 
 @asynccontextmanager
@@ -337,42 +332,6 @@ def _nudged(kept, folder, by):
 # The real miner, which calls out.
 
 
-class Plenty:
-    """What the miner reads on chain."""
-
-    async def account(self, coordinator, miner):
-        return EscrowAccount(
-            balance_wei=Wei(1000 * CAI), thawing_wei=Wei(0), thawed_at=0, redeemed_wei=Wei(0), fees_wei=Wei(0)
-        )
-
-
-@asynccontextmanager
-async def at_work(folder, coordinator, pool):
-    """Run the mining service; gives its store."""
-    coordinator.registry.put(node(2, Role.MINER, MINER_KEY.address))
-    introduction = json.dumps({"name": "c", "url": coordinator.origin})
-    found = replace(coordinator.registry.node(COORDINATOR), introduction=introduction)
-    async with open_store(folder) as store:
-        mining = Mining(
-            Miner(NodeId(2), MINER_KEY, DOMAIN),
-            pool=pool,
-            receipts=DurableReceipts(store),
-            latents=KeptLatents(folder / "latents"),
-            escrow=Plenty(),
-            coordinators=lambda: [found],
-            connect=CoordinatorClient,
-            seed=b"\x05" * 32,
-            clock=SystemClock(),
-            options=MiningOptions(draw_period_s=10**9),
-        )
-        work = asyncio.create_task(mining.run())
-        try:
-            yield store
-        finally:
-            work.cancel()
-            await asyncio.wait({work})
-
-
 async def test_miner__asked_for_a_step__shows_it_and_is_paid(pool, tmp_path):
     async with (
         auditing(tmp_path / "coordinator", pool) as coordinator,
@@ -391,7 +350,7 @@ async def test_miner__asked_for_a_step__shows_it_and_is_paid(pool, tmp_path):
         assert coordinator.device.replayed == 1
 
 
-@pytest.mark.parametrize("cheat", [cheat for cheat in Cheat if cheat is not Cheat.SILENT])
+@pytest.mark.parametrize("cheat", [cheat for cheat in Cheat if cheat.shows])
 async def test_cheat__asked_for_a_step__fails(pool, tmp_path, cheat):
     side_px = 128 if cheat is Cheat.UPSCALED else 64
     async with (

@@ -13,6 +13,7 @@ from cuckoo.chain.deployment import write_network
 from cuckoo.chain.outbox import Outbox
 from cuckoo.chain.transactions import Sender
 from cuckoo.cli.disputes import disputes
+from cuckoo.demo.cheats import Cheat, CheatingPool
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.dispute import Outcome, Phase, Verdict
 from cuckoo.domain.errors import Conflict, InvalidField, NotFound
@@ -87,6 +88,26 @@ async def test_honest_miner__accused__is_acquitted_and_the_accuser_loses_its_bon
     assert "its accuser lost 210 CAI" in done.detail
     assert town.wallet(COORDINATOR) == 1_000 * CAI - BOND
     assert own_stake(town, MINER) == 20_000 * CAI
+
+
+async def test_lazy_juror__finds_an_honest_miner_guilty__is_outvoted_and_pays_for_each_seat(town):
+    lazy, *_ = town.jurors
+    town.pools[lazy] = CheatingPool(Pool(), Cheat.LAZY_JUROR)
+    before = own_stake(town, lazy)
+    accusing, store = await town.accusing()
+    juries = await juries_of(town)
+    await town.accuse(store, *await town.result())
+    await accusing.look()
+    await town.judged(accusing, juries)
+    town.until_next_phase(1)
+    await accusing.look()
+    await town.look(*juries)
+    said = (await juries[0]._store.verdicts.newest(1))[0]
+    assert said.verdict is Verdict.GUILTY
+    (done,) = await store.accusations.disputed()
+    assert "miner 2 was acquitted" in done.detail
+    assert own_stake(town, MINER) == 20_000 * CAI
+    assert own_stake(town, lazy) == before - 10 * CAI * said.seats
 
 
 async def test_juror__killed_between_commit_and_reveal__reveals_the_same(town):
