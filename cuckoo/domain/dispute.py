@@ -35,3 +35,15 @@ class Verdict(IntEnum):
     def words(self) -> str:
         """Say it to a person."""
         return self.name.lower().replace("_", " ")
+
+
+def coherent_with(outcome: Outcome) -> Verdict | None:
+    """Return what jurors must have said to be paid; None where nobody is."""
+    return {Outcome.CONVICTED: Verdict.GUILTY, Outcome.ACQUITTED: Verdict.NOT_GUILTY}.get(outcome)
+
+
+def finable(verdict: Verdict, outcome: Outcome) -> bool:
+    """Tell whether a juror pays for what it said: it was silent, or outvoted."""
+    if verdict is Verdict.NONE:
+        return True
+    return verdict is not Verdict.ABSTAIN and outcome is not Outcome.DRAWN and verdict is not coherent_with(outcome)

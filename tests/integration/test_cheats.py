@@ -49,7 +49,8 @@ async def refused(coordinator, client, request):
     task = await client.submit(request)
 
     async def left_out():
-        return coordinator.dispatch.engine.state.miners[2].health.left_out
+        miner = coordinator.dispatch.engine.state.miners.get(2)
+        return miner is not None and miner.health.left_out
 
     await until(left_out, 20, what="the fall of the miner's health")
     return [attempt.reason for attempt in (await client.get(task.task_id)).attempts]

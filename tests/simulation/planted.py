@@ -78,8 +78,8 @@ PLANTED = (
     Planted(
         "what waits is answered before it is on disk",
         "cuckoo.services.dispatch.engine",
-        "        self.submit(command, partial(self._committed, todo.effects))",
-        "        self.submit(command, lambda _: None)\n        self._run(todo.effects)",
+        "        self.record(command, todo.effects, quick=quick)",
+        "        self.submit(command, lambda _: None, quick=quick)\n        self._run(todo.effects)",
     ),
     Planted(
         "a late report is booked as a cancelled attempt",

@@ -11,7 +11,7 @@ from cuckoo.chain.reverts import Reverted
 from cuckoo.chain.rpc import ChainClient
 from cuckoo.chain.transactions import Sender
 from cuckoo.domain.amounts import Wei, format_cai
-from cuckoo.domain.dispute import Phase
+from cuckoo.domain.dispute import Phase, finable
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.receipts import Assignment, Receipt
@@ -180,6 +180,25 @@ class Court(Docket):
         except Reverted as refusal:
             if refusal.name != "PhaseWrong":
                 raise
+
+    async def fine(self, dispute: Dispute) -> None:
+        """Take two fees a seat from jurors that were silent or outvoted in a dispute that has ended.
+
+        Nobody is paid for it: it is what keeps jurors from guessing, so those who looked see to it.
+        """
+        number = dispute.dispute_id
+        first = await self.contract.round(number, 0)
+        for index, node in await self.log.jurors(number, first.ticket):
+            seats = await self.contract.seats(number, index, node)
+            if seats.settled or not finable(seats.verdict, dispute.outcome):
+                continue
+            try:
+                await self.contract.settle_juror(self.sender, number, index, node)
+            except Reverted as refusal:
+                if refusal.name != "JurorSettled":  # somebody else may have been quicker
+                    raise
+            else:
+                log.info("a juror is fined", dispute=number, juror=node, seats=seats.seats)
 
     async def take_bonds_back(self) -> None:
         """Withdraw what the wallet is owed."""

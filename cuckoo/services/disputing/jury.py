@@ -13,7 +13,7 @@ import structlog
 from cuckoo.chain.disputes import Dispute, Seats
 from cuckoo.chain.reverts import Reverted
 from cuckoo.domain.amounts import format_cai
-from cuckoo.domain.dispute import Outcome, Phase, Verdict
+from cuckoo.domain.dispute import Phase, Verdict, coherent_with, finable
 from cuckoo.domain.errors import ConfigError, InvalidField, NotFound, PeerFault, TransientError
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.messages import EvidenceUpload, ResultUpload, SignedAssignment, decode_binary
@@ -32,7 +32,6 @@ LOOKS_BEFORE_ENDING = 3
 """Who accuses ends a dispute first; jurors do it, one after the other by chance, when nobody has."""
 
 _Key = tuple[int, int]
-_COHERENT = {Outcome.CONVICTED: Verdict.GUILTY, Outcome.ACQUITTED: Verdict.NOT_GUILTY}
 
 
 class Jury:
@@ -266,11 +265,12 @@ class Jury:
         outcome = f"said {said.verdict.words}"
         if seats.verdict is Verdict.NONE:
             outcome = "was silent: two fees a seat can be taken"
-        elif seats.verdict is _COHERENT.get(dispute.outcome):
+        elif seats.verdict is coherent_with(dispute.outcome):
             if not seats.settled:
                 await self._court.contract.settle_juror(self._court.sender, said.dispute, said.round, self._node_id)
+            await self._court.fine(dispute)
             outcome += f", earned {format_cai(seats.seats * dispute.fee_wei)} CAI"
-        elif seats.verdict is not Verdict.ABSTAIN and dispute.outcome is not Outcome.DRAWN:
+        elif finable(seats.verdict, dispute.outcome):
             outcome += ", was outvoted: two fees a seat can be taken"
         result = await self._court.result(dispute)
         await self._store.writer.execute(self._store.verdicts.settle(said, outcome))
