@@ -84,6 +84,7 @@ simulate: install ## 10,000 networks on a simulated clock, each with faults of i
 .PHONY: cheats
 cheats: install ## what audits catch: every cheat against honest runs, with real inference (minutes)
 	@$(PY) -m tests.bench.cheats
+	@$(PY) -m tests.bench.honest
 	@$(PY) -m tests.bench.steps
 
 .PHONY: replays

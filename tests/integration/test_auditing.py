@@ -15,6 +15,7 @@ from cuckoo.protocol.messages import EvidenceUpload, SignedAssignment, TaskReque
 from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.scheduler.eligibility import Exclusion
 from cuckoo.services.auditing import service
+from cuckoo.services.auditing.sampling import NEWCOMER_AUDITS
 from cuckoo.storage.audits import AuditState
 from tests.support.coordinating import Escrow, ScriptedMiner, app, png, running
 from tests.support.processes import until
@@ -216,7 +217,7 @@ async def test_probability__newcomers_and_the_unhealthy__are_checked_more(tmp_pa
         def rate(miner, health):
             return sum(chosen(miner, number.to_bytes(8, "big"), health, False) for number in range(20_000)) / 20_000
 
-        coordinator.auditing._passed = {2: service.NEWCOMER_AUDITS}
+        coordinator.auditing.sample.found_right(2, NEWCOMER_AUDITS)
         assert rate(2, 1.0) == pytest.approx(0.02, rel=0.2)
         assert rate(2, 0.5) == pytest.approx(0.10, rel=0.2)
         assert rate(3, 1.0) == pytest.approx(0.10, rel=0.2)

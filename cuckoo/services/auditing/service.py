@@ -1,8 +1,6 @@
 """Chooses results, has them or a step of them made again, and pays or refuses them."""
 
 import asyncio
-import hashlib
-import hmac
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -23,6 +21,7 @@ from cuckoo.protocol.receipts import Receipt
 from cuckoo.runtime.clock import Clock
 from cuckoo.services.auditing import steps
 from cuckoo.services.auditing.judging import Work, outvoted
+from cuckoo.services.auditing.sampling import Sample
 from cuckoo.storage.accusations import NewAccusation
 from cuckoo.storage.audits import Audit, AuditState, NewAudit
 from cuckoo.storage.records import AttemptState, Entry, StoredTask
@@ -31,13 +30,6 @@ from cuckoo.storage.writer import Command, together
 
 log = structlog.get_logger(__name__)
 
-NEWCOMER_AUDITS = 3
-"""Until so many of its results were found right, a miner is new, and checked more."""
-
-MORE = 5
-"""So much more often results of new miners and of unhealthy ones are checked."""
-
-HEALTHY = 0.9
 OPINIONS_MAX = 3
 AT_ONCE = 8
 LOOK_S = 1.0
@@ -128,12 +120,11 @@ class Auditing:
         self._store = store
         self._workshop = workshop
         self._payer = payer
-        self._probability = probability
         self._device = device
         self._clock = clock
         self._secret = secret or secrets.token_bytes(32)
         self._disputes = disputes
-        self._passed: dict[NodeId, int] = {}
+        self.sample = Sample(probability, self._secret)
         self._waiting: dict[tuple[TaskId, int], asyncio.Event] = {}
         self._news = asyncio.Event()
 
@@ -141,7 +132,7 @@ class Auditing:
         """Read how miners did so far, keep the price of what is being checked free, and give time to answer anew."""
         for (node, state), count in (await self._store.audits.counts()).items():
             if state is AuditState.PASSED:
-                self._passed[node] = count
+                self.sample.found_right(node, count)
         for audit in await self._store.audits.all_open():
             self._payer.hold(audit.miner_node, audit.price_wei)
             self._waiting[audit.task_id, audit.attempt] = asyncio.Event()
@@ -155,13 +146,8 @@ class Auditing:
     # What dispatch asks.
 
     def chosen(self, miner: NodeId, receipt: bytes, health: float, suspicious: bool) -> bool:
-        """Tell whether a result is to be checked; decided when its receipt is in, so that nobody can foresee it."""
-        if suspicious and self._probability:
-            return True
-        often = health < HEALTHY or self._passed.get(miner, 0) < NEWCOMER_AUDITS
-        chance = min(1.0, self._probability * (MORE if often else 1))
-        drawn = hmac.digest(self._secret, receipt, hashlib.sha256)
-        return int.from_bytes(drawn[:8], "big") < chance * 2**64
+        """Tell whether a result is to be checked; see :class:`Sample`."""
+        return self.sample.chosen(miner, receipt, health, suspicious)
 
     def challenge(self, parameters: TaskParameters, receipt: bytes, suspicious: bool) -> Challenge | None:
         """Return what the miner of a chosen result has to show of one step; None when all of it is made again."""
@@ -372,7 +358,7 @@ class Auditing:
         self._payer.hold(audit.miner_node, -audit.price_wei)
         self._waiting.pop((audit.task_id, audit.attempt), asyncio.Event()).set()
         if state is AuditState.PASSED:
-            self._passed[audit.miner_node] = self._passed.get(audit.miner_node, 0) + 1
+            self.sample.found_right(audit.miner_node)
         elif state is AuditState.FAILED:
             self._workshop.disproved(audit.miner_node)
         tell = log.warning if state is AuditState.FAILED else log.info
