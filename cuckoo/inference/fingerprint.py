@@ -37,7 +37,7 @@ def overlap_pays(device: str, threads: int, cpu_children: int, cores: int | None
     return device != "cpu" or 2 * threads <= (cores or available_cores()) // max(1, cpu_children)
 
 
-def child_environment(environ: Mapping[str, str], device: str, threads: int) -> dict[str, str]:
+def child_environment(environ: Mapping[str, str], device: str, threads: int, isa: str = "") -> dict[str, str]:
     """Return the environment in which a child starts.
 
     Thread counts must stand before torch is imported, and idle threads must sleep instead of spin: spinning ones make
@@ -47,6 +47,7 @@ def child_environment(environ: Mapping[str, str], device: str, threads: int) -> 
         environ: the parent's.
         device: "cpu", "cuda:N" or "mps".
         threads: CPU threads of a child on the CPU; ignored elsewhere.
+        isa: most that torch may use of the CPU's vector instructions, for example "avx2"; "" for all.
     """
     quiet = {
         "TOKENIZERS_PARALLELISM": "false",
@@ -65,6 +66,7 @@ def child_environment(environ: Mapping[str, str], device: str, threads: int) -> 
         "OMP_WAIT_POLICY": "PASSIVE",
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
+        **({"ATEN_CPU_CAPABILITY": isa, "ONEDNN_MAX_CPU_ISA": isa.upper()} if isa else {}),
     }
 
 

@@ -72,6 +72,7 @@ class PoolOptions(msgspec.Struct, frozen=True, kw_only=True):
             that are ``reproducible`` are drawn one by one.
         dtype: number format of the models, "" for the device's own; see :class:`cuckoo.inference.messages.Load`.
         attention: which attention kernel, likewise.
+        isa: the CPU's vector instructions at most, as torch's ATEN_CPU_CAPABILITY names them; "" for all it has.
         digest_cache: file that remembers sha256 sums of model files; "" for none.
         grace_s: seconds that running jobs get when the pool closes.
         restarts: deaths in a row, without a finished job between them, after which a device is given up.
@@ -85,6 +86,7 @@ class PoolOptions(msgspec.Struct, frozen=True, kw_only=True):
     batch_bucket: int = 1
     dtype: str = ""
     attention: str = "sdpa"
+    isa: str = ""
     digest_cache: str = ""
     grace_s: float = 20.0
     restarts: int = 5
@@ -185,7 +187,7 @@ class WorkerPool:
                 device=device,
                 models=self.models,
                 command=self.options.command,
-                environment=fingerprint.child_environment(os.environ, device, threads),
+                environment=fingerprint.child_environment(os.environ, device, threads, self.options.isa),
                 digest_cache=self.options.digest_cache,
                 overlap=fingerprint.overlap_pays(device, threads, on_cpu),
                 dtype=self.options.dtype,

@@ -76,6 +76,12 @@ async def main(count: int) -> list[dict]:
     return rows
 
 
+def found(row: dict) -> float:
+    """Return how often a second run with other threads finds a cheat; the first of CACHED is honest work."""
+    cheated = row["tasks"] - (row["cheat"] == Cheat.CACHED)
+    return row["other"]["different"] / cheated
+
+
 def _show(row: dict) -> None:
     caught = [f"{row[name]['different']}/{row['tasks']}" for name in ("same", "other")]
     print(f"{row['what']:<54}{caught[0]:>14}{caught[1]:>15}{row['mean']:>12.3f}")
@@ -112,7 +118,7 @@ async def _compare(what, maker, one, two, count, side_px) -> dict:
 if __name__ == "__main__":
     tasks = int(sys.argv[1]) if len(sys.argv) > 1 else 24
     measured = asyncio.run(main(tasks))
-    late = until.show({row["cheat"]: row["other"]["different"] / tasks for row in measured if row["cheat"]})
+    late = until.show({row["cheat"]: found(row) for row in measured if row["cheat"]})
     OUT.write_text(json.dumps({"tasks": tasks, "rows": measured}, indent=1))
     print(f"raw numbers: {OUT}")
     sys.exit(bool(late))

@@ -1,14 +1,21 @@
-"""Honest miners before the judges: how many are found wrong? None may be.
+"""Honest miners, each of their results checked: how many are found wrong? None may be.
+
+Real pictures across thread counts and batches; the whole network of ``make simulate``, faults included, with pictures as
+far apart as real ones; and judges alone, with profiles of all kinds.
 
 Run: python -m tests.bench.honest [real tasks] [simulated tasks]
 """
 
 import asyncio
 import io
+import itertools
 import os
 import random
 import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
+from multiprocessing import get_context
 
 import numpy as np
 from msgspec.structs import replace
@@ -24,9 +31,12 @@ from cuckoo.services.auditing.judging import Work, outvoted
 from cuckoo.services.auditing.service import OPINIONS_MAX
 from cuckoo.services.calibrating.spread import upper_bound
 from tests.bench.cheats import task, work
+from tests.simulation.plan import plan_of
+from tests.simulation.run import quiet, run
 
 REAL, SIMULATED = 300, 10_000
 SIDE_PX = 64
+SEEDS_AT_ONCE = 40
 SPREADS = {"alike": (0.0, 0.0003), "far": (0.05, 1.47)}
 """Least and largest mean difference of honest pictures, as ``cuckoo calibrate`` measures them; docs/trust.md."""
 
@@ -69,7 +79,7 @@ async def real(count):
     return wrong
 
 
-def simulated(count, seed=1):
+def judged(count, seed=1):
     """Judge ``count`` results of honest miners with different profiles, every one of them checked.
 
     Returns:
@@ -114,22 +124,49 @@ def _made(rng, pixels, profile):
     )
 
 
+def networks(count):
+    """Run networks of honest miners whose results are all checked, until so many were.
+
+    Returns:
+        (checks by their outcome, accusations); raises what a simulation finds.
+    """
+    states, accused = Counter(), 0
+    with ProcessPoolExecutor(os.cpu_count(), initializer=quiet, mp_context=get_context("spawn")) as processes:
+        seeds = itertools.count(1)
+        while states["passed"] + states["failed"] < count:
+            for audits, accusations in processes.map(_network, itertools.islice(seeds, SEEDS_AT_ONCE)):
+                states += audits
+                accused += accusations
+    return states, accused
+
+
+def _network(seed):
+    rng = random.Random(seed)
+    error, checks = run(plan_of(seed), audited=1.0, apart=[rng.uniform(*SPREADS["alike"]) for _ in range(200)])
+    if error is not None:
+        raise error
+    return checks.audits, checks.accused
+
+
 def main(arguments):
-    """Print both counts."""
+    """Print the counts."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     real_count, simulated_count = [int(one) for one in arguments] or (REAL, SIMULATED)
-    found = asyncio.run(real(real_count))
-    print(
-        f"{real_count:,} real tasks of honest miners, each checked (same profile, other threads, batches of 2 to 4): "
-        f"{found} found wrong (at most {upper_bound(found, real_count):.2%}, with 95 %)"
+    wrong = asyncio.run(real(real_count))
+    _show(real_count, "real tasks (same profile, other threads, batches of 2 to 4)", wrong)
+    states, accused = networks(simulated_count)
+    checked = states["passed"] + states["failed"]
+    _show(checked, f"tasks in simulated networks with faults, {accused} accusations", states["failed"])
+    judged_wrong, at_fault, doubtful = judged(simulated_count)
+    _show(
+        simulated_count, f"before judges alone, all kinds of profiles, {doubtful:,} in doubt", judged_wrong + at_fault
     )
-    wrong, at_fault, doubtful = simulated(simulated_count)
-    print(
-        f"{simulated_count:,} simulated ones, each checked, profiles and spreads mixed: {wrong} found wrong, "
-        f"{at_fault} opinions found wrong (at most {upper_bound(wrong, simulated_count):.3%}, with 95 %); "
-        f"{doubtful:,} needed more than one opinion"
-    )
-    return bool(found or wrong or at_fault)
+    return bool(wrong or accused or states["failed"] or judged_wrong or at_fault)
+
+
+def _show(count, what, wrong):
+    most = upper_bound(wrong, count)
+    print(f"{count:>7,} {what}: {wrong} found wrong (at most {most:.3%}, with 95 %)", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,5 @@
 """After how many tasks a cheat is caught: production chooses what is checked, real pictures say what a check finds."""
 
-import random
-import statistics
-
 from cuckoo.demo.cheats import Cheat
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.services.auditing.sampling import NEWCOMER_AUDITS, Sample
@@ -10,8 +7,6 @@ from cuckoo.services.auditing.sampling import NEWCOMER_AUDITS, Sample
 PROBABILITY = 0.02
 """The default."""
 
-TRIALS = 4_000
-SEED = 1
 LATEST = 150
 """Tasks, with 95 %: the bar for whatever shows in the picture."""
 
@@ -27,27 +22,37 @@ BY_WHAT = {
 """What needs no audit: what finds it, and after how many tasks (or disputes). Integration tests show each of these."""
 
 
-def trial(rng, found, *, newcomer, suspicious):
-    """Return how many results a cheat delivers until one is found wrong, and how many were checked."""
-    sample, tasks, checked = Sample(PROBABILITY, rng.randbytes(32)), 0, 0
-    sample.found_right(MINER, 0 if newcomer else NEWCOMER_AUDITS)
-    while True:
+def chances():
+    """Return the probability of a check for a miner of which 0, 1, 2 ... results were found right, as production has it."""
+    sample = Sample(PROBABILITY, b"")
+    found = []
+    for _ in range(NEWCOMER_AUDITS + 1):
+        found.append(sample.chance(MINER, 1.0, False))
+        sample.found_right(MINER)
+    return found
+
+
+def tasks_until(part, found, *, newcomer, suspicious=False):
+    """Return after how many results a cheat is found with probability ``part``.
+
+    Args:
+        part: for example 0.5.
+        found: how often a check finds it.
+        newcomer: nothing of the miner was found right before.
+        suspicious: its results are always checked.
+    """
+    chance = [1.0] * (NEWCOMER_AUDITS + 1) if suspicious else chances()
+    free = [0.0] * len(chance)
+    free[0 if newcomer else -1] = 1.0
+    tasks = 0
+    while sum(free) > 1 - part:
+        checked = [one * probability for one, probability in zip(free, chance, strict=True)]
+        passed = [one * (1 - found) for one in checked]
+        free = [one - gone for one, gone in zip(free, checked, strict=True)]
+        for right, one in enumerate(passed):
+            free[min(right + 1, NEWCOMER_AUDITS)] += one
         tasks += 1
-        if sample.chosen(MINER, rng.randbytes(200), 1.0, suspicious):
-            checked += 1
-            if rng.random() < found:
-                return tasks, checked
-            sample.found_right(MINER)
-
-
-def row(cheat, found, rng):
-    """Return (median, 95 %) for a miner that is known, the same for a new one, and checks for a task."""
-    result = []
-    for newcomer in (False, True):
-        trials = [trial(rng, found, newcomer=newcomer, suspicious=cheat in SUSPICIOUS) for _ in range(TRIALS)]
-        tasks = sorted(count for count, _ in trials)
-        result += [statistics.median(tasks), tasks[int(0.95 * len(tasks))]]
-    return (*map(round, result), sum(checked for _, checked in trials) / sum(tasks))
+    return tasks
 
 
 def show(found):
@@ -56,18 +61,22 @@ def show(found):
     Args:
         found: by cheat, how often a second run with other threads finds it.
     """
-    rng = random.Random(SEED)
     print("\n| a miner that | is found by | tasks until then: median | 95 % | a new miner: median | 95 % |")
     print("|---|---|---|---|---|---|")
     late = []
     for name, rate in found.items():
         cheat = Cheat(name)
-        known, most, new, new_most, _ = row(cheat, rate, rng)
-        by = "its look, then a second run" if cheat in SUSPICIOUS else "a second run"
+        odd = cheat in SUSPICIOUS
+        known, most, new, new_most = (
+            tasks_until(part, rate, newcomer=newcomer, suspicious=odd)
+            for newcomer in (False, True)
+            for part in (0.5, 0.95)
+        )
+        by = "its look, then a second run" if odd else "a second run"
         print(f"| {cheat.sentence} | {by} | {known} | {most} | {new} | {new_most} |")
         late += [name] if most > LATEST else []
     for cheat, (by, tasks) in BY_WHAT.items():
         print(f"| {cheat.sentence} | {by} | {tasks} | {tasks} | {tasks} | {tasks} |")
-    print(f"\n{TRIALS:,} trials each; cost: {PROBABILITY:.0%} of all pictures are made twice, a new miner's more often")
+    print(f"\ncost: {PROBABILITY:.0%} of all pictures are made twice; one more for each that is doubtful")
     print(f"found later than after {LATEST} tasks (95 %): {', '.join(late) or 'none'}")
     return late

@@ -30,7 +30,14 @@ def honest():
 
 def cheating(folder, coordinator, cheat):
     put_on = disguise(cheat, MINER_KEY, DOMAIN)
-    return at_work(folder / "miner", coordinator, put_on.pool(honest()), connect=put_on.connect)
+    return at_work(
+        folder / "miner",
+        coordinator,
+        put_on.pool(honest()),
+        put_on.connect,
+        clock=coordinator.clock,
+        progress_s=0.05,
+    )
 
 
 async def done(client, request):
@@ -54,6 +61,25 @@ async def refused(coordinator, client, request):
 
     await until(left_out, 20, what="the fall of the miner's health")
     return [attempt.reason for attempt in (await client.get(task.task_id)).attempts]
+
+
+async def test_silent__four_tasks__is_left_out(tmp_path):
+    async with (
+        town(tmp_path) as coordinator,
+        cheating(tmp_path, coordinator, Cheat.SILENT),
+        app(coordinator) as client,
+    ):
+        tasks = [(await client.submit(request)).task_id for request in (APPLE, PEAR)]
+
+        async def left_out():
+            if "running" in [one.state for task in tasks for one in (await client.get(task)).attempts]:
+                await coordinator.tick(ahead_s=30)
+            miner = coordinator.dispatch.engine.state.miners.get(2)
+            return miner is not None and miner.health.left_out
+
+        await until(left_out, 20, what="the fall of the miner's health")
+        attempts = [one for task in tasks for one in (await client.get(task)).attempts]
+    assert len(attempts) == 4
 
 
 @pytest.mark.parametrize("cheat", [Cheat.NOISE, Cheat.OTHER_PROMPT, Cheat.LAZY_JUROR])

@@ -23,8 +23,8 @@ LINKS = 512
 """Of the hash chains of these runs: enough for their periods."""
 
 
-def run(plan, trace=None):
-    """Run a plan.
+def run(plan, trace=None, **how):
+    """Run a plan; ``how`` is for the World.
 
     Returns:
         (what was found wrong or None, the Checks with their counts).
@@ -53,7 +53,7 @@ def run(plan, trace=None):
 
         async def main():
             nonlocal world
-            world = World(plan, folder, trace)
+            world = World(plan, folder, trace, **how)
             await world.run()
 
         error = None

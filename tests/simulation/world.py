@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import os
 import random
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
+from PIL import Image
 
 from cuckoo.chain.escrow import EscrowAccount
 from cuckoo.domain.amounts import CAI, Wei
@@ -28,6 +30,7 @@ from cuckoo.inference.messages import Finished
 from cuckoo.inference.messages import Progress as StepDone
 from cuckoo.inference.pool import JobCancelled, LoadedModel, WorkerFault
 from cuckoo.protocol.messages import Session, TaskRequest, decode_binary, decode_json, encode_binary, encode_json
+from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.roles.audits import DispatchWorkshop
 from cuckoo.scheduler.state import State
 from cuckoo.services.auditing.service import Auditing
@@ -47,6 +50,7 @@ from tests.support import coordinating, mining
 PERIOD_S = 10
 ORIGIN = "http://127.0.0.1:8080"
 PROFILE = coordinating.PROFILE
+SIDE_PX = 64
 STEPS = 4
 ALL_ENDED_S = 1_500.0
 QUIET_S = 40.0
@@ -323,6 +327,17 @@ class Pool:
         self.at_once = 1
         self._free = asyncio.Lock()
         self._running = {}
+        self._apart = world.apart
+        self._profile = msgspec.structs.replace(PROFILE, threads=life.number) if world.apart else PROFILE
+
+    def _drawn(self, colour, rng):
+        """Draw a colour as another honest machine does: some of its values are off by one."""
+        rows = bytearray(bytes(colour) * (SIDE_PX * SIDE_PX))
+        for at in rng.sample(range(len(rows)), round(rng.choice(self._apart) * len(rows))):
+            rows[at] += 1 if rows[at] < 255 else -1
+        file = io.BytesIO()
+        Image.frombytes("RGB", (SIDE_PX, SIDE_PX), bytes(rows)).save(file, "PNG", compress_level=1)
+        return file.getvalue(), pixel_hash(SIDE_PX, SIDE_PX, bytes(rows))
 
     async def run(self, job, on_progress=None):
         rng = random.Random(f"{self._world.plan.seed} {self._life.name} {job.job_id}")
@@ -339,13 +354,13 @@ class Pool:
             self._running.pop(job.job_id, None)
         parameters = job.parameters
         told = hashlib.sha256(f"{parameters.prompt} {parameters.seed}".encode()).digest()
-        picture, pixels = _picture(tuple(told[:3]))
+        picture, pixels = _picture(tuple(told[:3])) if not self._apart else self._drawn(tuple(told[:3]), rng)
         return Finished(
             job_id=job.job_id,
             pictures=[picture],
             picture_hashes=[pixels],
             latents_root=told,
-            profile=PROFILE,
+            profile=self._profile,
             step_s=[step_s] * STEPS,
             seconds=step_s * STEPS,
         )
@@ -367,7 +382,7 @@ class Pool:
             mining.MODEL.digest: LoadedModel(
                 model=mining.MODEL,
                 devices=self.devices,
-                profile=PROFILE,
+                profile=self._profile,
                 pixel_step_s=1e-6,
                 max_pixels=mining.MODEL.limits.max_pixels,
             )
@@ -496,7 +511,14 @@ class CoordinatorProcess(Process):
             await purse.open()
             workshop = DispatchWorkshop(chain.registry)
             auditing = Auditing(
-                store, workshop, purse, probability=AUDITED, device=None, clock=clock, secret=b"a secret"
+                store,
+                workshop,
+                purse,
+                probability=world.audited,
+                device=None,
+                clock=clock,
+                secret=b"a secret",
+                disputes=True,
             )
             await auditing.open()
             workshop.dispatch = dispatch = Dispatch(
@@ -632,7 +654,18 @@ def _colour_of(request):
 class World:
     """One run."""
 
-    def __init__(self, plan, folder, trace=None):
+    def __init__(self, plan, folder, trace=None, *, audited=AUDITED, apart=()):
+        """Set the stage.
+
+        Args:
+            plan: what apps ask for, and what goes wrong.
+            folder: for all disks.
+            trace: list that is told what happens.
+            audited: the part of all results that is checked.
+            apart: how far a machine's picture may lie from what all draw, mean of 255; none for not at all.
+        """
+        self.audited = audited
+        self.apart = tuple(apart)
         self.plan = plan
         self.trace = trace
         self.folder = folder

@@ -29,7 +29,7 @@ class Plenty:
 
 
 @asynccontextmanager
-async def at_work(folder, coordinator, pool, connect=CoordinatorClient):
+async def at_work(folder, coordinator, pool, connect=CoordinatorClient, clock=None, progress_s=5.0):
     """Run the mining service; gives its store."""
     coordinator.registry.put(node(2, Role.MINER, MINER_KEY.address))
     introduction = json.dumps({"name": "c", "url": coordinator.origin})
@@ -44,8 +44,8 @@ async def at_work(folder, coordinator, pool, connect=CoordinatorClient):
             coordinators=lambda: [found],
             connect=connect,
             seed=b"\x05" * 32,
-            clock=SystemClock(),
-            options=MiningOptions(draw_period_s=10**9),
+            clock=clock or SystemClock(),
+            options=MiningOptions(draw_period_s=10**9, progress_s=progress_s),
         )
         work = asyncio.create_task(mining.run())
         try:

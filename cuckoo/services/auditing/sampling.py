@@ -27,6 +27,13 @@ class Sample:
         """Note that so many more results of a miner were found right."""
         self._right[miner] = self._right.get(miner, 0) + count
 
+    def chance(self, miner: NodeId, health: float, suspicious: bool) -> float:
+        """Return the probability with which a result is checked; arguments as for ``chosen``."""
+        if suspicious and self._probability:
+            return 1.0
+        often = health < HEALTHY or self._right.get(miner, 0) < NEWCOMER_AUDITS
+        return min(1.0, self._probability * (MORE if often else 1))
+
     def chosen(self, miner: NodeId, receipt: bytes, health: float, suspicious: bool) -> bool:
         """Tell whether a result is to be checked, once its receipt is in.
 
@@ -36,9 +43,5 @@ class Sample:
             health: the miner's, 0..1.
             suspicious: looks odd: always checked.
         """
-        if suspicious and self._probability:
-            return True
-        often = health < HEALTHY or self._right.get(miner, 0) < NEWCOMER_AUDITS
-        chance = min(1.0, self._probability * (MORE if often else 1))
         drawn = hmac.digest(self._secret, receipt, hashlib.sha256)
-        return int.from_bytes(drawn[:8], "big") < chance * 2**64
+        return int.from_bytes(drawn[:8], "big") < self.chance(miner, health, suspicious) * 2**64

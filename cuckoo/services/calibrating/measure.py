@@ -89,6 +89,7 @@ def _nearby(own: PoolOptions, device: str, cores: int, *, dishonest: bool) -> li
             for count in BATCHES
         ),
         Variant(name="another attention kernel", options=replace(own, attention="math")),
+        *([Variant(name="on an older CPU, with AVX2 only", options=replace(own, isa="avx2"))] if counts else []),
     ]
 
 

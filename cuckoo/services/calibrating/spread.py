@@ -10,6 +10,7 @@ from cuckoo.domain.tolerance import ALIKE, Kinship, Likeness, Tolerance
 USUAL = 0.95
 DIFFERENT_MARGIN = 3.0
 _SMALLEST = 1e-6
+_UNLIKELY = 0.05
 LEAST = ALIKE
 """Never below these, whatever was measured: honest machines that were not at hand may lie further apart."""
 
@@ -94,9 +95,23 @@ def upper_bound(events: int, trials: int) -> float:
     low, high = events / trials, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        likely = sum(math.comb(trials, k) * middle**k * (1 - middle) ** (trials - k) for k in range(events + 1)) > 0.05
-        low, high = (middle, high) if likely else (low, middle)
+        low, high = (middle, high) if _at_most(events, trials, middle) > _UNLIKELY else (low, middle)
     return high
+
+
+def _at_most(events: int, trials: int, rate: float) -> float:
+    """Return the probability of no more than so many events, in logarithms: the factors do not fit a float."""
+    if not 0 < rate < 1:
+        return float(rate <= 0 or events >= trials)
+    logs = [
+        math.lgamma(trials + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(trials - k + 1)
+        + k * math.log(rate)
+        + (trials - k) * math.log1p(-rate)
+        for k in range(events + 1)
+    ]
+    return math.fsum(map(math.exp, logs))
 
 
 def _judged(group: Sequence[Pair], bounds: Tolerance) -> Judged:

@@ -33,7 +33,8 @@ def test_choose__spread__two_digits_upwards_and_one_in_twenty_may_be_unclear():
 
 
 @pytest.mark.parametrize(
-    ("events", "trials", "expected"), [(0, 100, 0.0295), (0, 300, 0.00994), (1, 100, 0.0466), (5, 5, 1)]
+    ("events", "trials", "expected"),
+    [(0, 100, 0.0295), (0, 300, 0.00994), (1, 100, 0.0466), (5, 5, 1), (900, 5_000, 0.1892)],
 )
 def test_upper_bound__known_values__as_in_tables(events, trials, expected):
     assert upper_bound(events, trials) == pytest.approx(expected, rel=0.01)
@@ -91,7 +92,7 @@ def test_families__cpu__differ_from_their_first_in_one_thing_each():
         for way in others:
             changed = [
                 name
-                for name in ("threads", "batch_bucket", "attention", "dtype")
+                for name in ("threads", "batch_bucket", "attention", "dtype", "isa")
                 if getattr(way.options, name) != getattr(first.options, name)
             ]
             assert len(changed) == (0 if "new process" in way.name else 1), way.name

@@ -4,10 +4,9 @@ import random
 
 import pytest
 
-from cuckoo.demo.cheats import Cheat
 from cuckoo.services.auditing.sampling import NEWCOMER_AUDITS, Sample
 from tests.bench import until
-from tests.bench.honest import simulated
+from tests.bench.honest import judged
 
 
 def rate(sample, miner, health, count=20_000):
@@ -33,14 +32,29 @@ def test_chosen__another_secret__another_choice():
     assert first != second
 
 
-def test_row__whatever_shows__is_found_within_the_bar():
-    median, most, new, new_most, cost = until.row(Cheat.NOISE, 1.0, random.Random(1))
-    assert 30 <= median <= 39
+def test_tasks_until__whatever_shows__is_found_within_the_bar():
+    median, most = (until.tasks_until(part, 1.0, newcomer=False) for part in (0.5, 0.95))
+    assert (median, most) == (35, 149)
     assert most <= until.LATEST
-    assert new < median
-    assert new_most < most
-    assert 0.015 < cost < 0.025
+    assert until.tasks_until(0.5, 1.0, newcomer=True) == 7
+    assert until.tasks_until(0.95, 1.0, newcomer=False, suspicious=True) == 1
 
 
-def test_simulated__honest_miners_of_all_kinds__nobody_is_found_wrong():
-    assert simulated(200)[:2] == (0, 0)
+def test_tasks_until__found_by_half_of_the_checks__as_production_draws_them():
+    rng, counts = random.Random(1), []
+    for _ in range(2_000):
+        sample, tasks = Sample(0.02, rng.randbytes(32)), 0
+        while True:
+            tasks += 1
+            if sample.chosen(2, rng.randbytes(8), 1.0, False):
+                if rng.random() < 0.5:
+                    break
+                sample.found_right(2)
+        counts.append(tasks)
+    for part in (0.5, 0.9):
+        measured = sorted(counts)[int(part * len(counts))]
+        assert measured == pytest.approx(until.tasks_until(part, 0.5, newcomer=True), rel=0.15)
+
+
+def test_judged__honest_miners_of_all_kinds__nobody_is_found_wrong():
+    assert judged(200)[:2] == (0, 0)
