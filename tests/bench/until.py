@@ -19,7 +19,7 @@ BY_WHAT = {
     Cheat.TWO_RESULTS: ("both signatures, on chain", 1),
     Cheat.LAZY_JUROR: ("the other jurors, on chain", 1),
 }
-"""What needs no audit: what finds it, and after how many tasks (or disputes). Integration tests show each of these."""
+"""What needs no audit: what finds it, and after how many tasks (or disputes); tests show each of these."""
 
 
 def chances():

@@ -63,25 +63,6 @@ async def refused(coordinator, client, request):
     return [attempt.reason for attempt in (await client.get(task.task_id)).attempts]
 
 
-async def test_silent__four_tasks__is_left_out(tmp_path):
-    async with (
-        town(tmp_path) as coordinator,
-        cheating(tmp_path, coordinator, Cheat.SILENT),
-        app(coordinator) as client,
-    ):
-        tasks = [(await client.submit(request)).task_id for request in (APPLE, PEAR)]
-
-        async def left_out():
-            if "running" in [one.state for task in tasks for one in (await client.get(task)).attempts]:
-                await coordinator.tick(ahead_s=30)
-            miner = coordinator.dispatch.engine.state.miners.get(2)
-            return miner is not None and miner.health.left_out
-
-        await until(left_out, 20, what="the fall of the miner's health")
-        attempts = [one for task in tasks for one in (await client.get(task)).attempts]
-    assert len(attempts) == 4
-
-
 @pytest.mark.parametrize("cheat", [Cheat.NOISE, Cheat.OTHER_PROMPT, Cheat.LAZY_JUROR])
 def test_disguise__any_cheat__leaves_the_other_parts_alone(cheat):
     put_on, pool = disguise(cheat, MINER_KEY, DOMAIN), honest()
