@@ -155,6 +155,7 @@ async def open_miner(
         share = ShareWatch(
             node.node_id, mining.origins, draws, DrawsOnChain(chain.client), period_s=period_s, clock=chain.clock
         )
+        mining.on_assignment = lambda signed: share.arrived(signed.assignment)
         jury = open_jury(chain, node.node_id, store, Sender(chain.client, private_key), pool, settings)
         yield [
             Service("mining", mining.run, drain),
