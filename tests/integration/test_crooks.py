@@ -74,7 +74,9 @@ async def test_favours__log_of_honest_draws__each_given_away_is_named_and_the_lo
         assert len(stolen) > TASKS / 3
         assert "was signed for miner 3" in stolen[0].detail
         assert "but logged for miner" in stolen[0].detail
-        (warned,) = await said(town, VICTIM)
+        lost, warned = await said(town, VICTIM)
+        assert "brought it no work" in lost["event"]
+        assert (lost["lost"] > 3, lost["arrived"]) == (True, 0)
         assert "less or more often than chance explains" in warned["event"]
         assert warned["won"] == 0
         assert {entry["check"] for entry in await said(town, FAVOURITE)} == {"this draw"}, "an honest favourite tells"
@@ -99,7 +101,9 @@ async def test_drops__assignments_that_never_arrive__their_miner_warns(tmp_path)
         view = await town.log()
         assert await wrong(town, view) == {}
         assert {check_draw(view, one).state for one in town.given} == {State.RIGHT}
-        (warned,) = await said(town, VICTIM)
+        lost, warned = await said(town, VICTIM)
+        assert "brought it no work" in lost["event"]
+        assert (lost["lost"] > 3, lost["arrived"]) == (True, 0)
         assert "less or more often than chance explains" in warned["event"]
         assert warned["won"] == 0
         assert await said(town, FAVOURITE) == []

@@ -40,6 +40,7 @@ class ShareWatch:
 
     Attributes:
         shares: of this miner, by coordinator, over the periods looked at.
+        warned: of whom it has said that the share is no chance.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class ShareWatch:
         self._begins = self._now() + 1
         self._next: dict[NodeId, int] = {}
         self._arrived: dict[NodeId, dict[tuple[bytes, int, bytes], Arrived]] = {}
-        self._told: set[NodeId] = set()
+        self.warned: set[NodeId] = set()
         self.shares: dict[NodeId, Share] = {}
 
     def _now(self) -> int:
@@ -121,7 +122,16 @@ class ShareWatch:
                     detail=one.detail,
                 )
             if not wrong:
-                self._add(coordinator, share_of(view.rows, self._node, {one.draw_index for one in mine}))
+                share = share_of(view.rows, self._node, {one.draw_index for one in mine})
+                if lost := share_of(view.rows, self._node).won - share.won:
+                    log.warning(
+                        "draws that this miner won brought it no work",
+                        coordinator=coordinator,
+                        period=draws.period,
+                        lost=lost,
+                        arrived=share.won,
+                    )
+                self.add(coordinator, share)
 
     def _of(self, coordinator: NodeId, view: DrawLogView) -> list[Assignment]:
         """Take out what arrived of the draws of a log."""
@@ -146,16 +156,17 @@ class ShareWatch:
                 tip=missing[0].seed_tip.hex(),
             )
 
-    def _add(self, coordinator: NodeId, more: Share) -> None:
+    def add(self, coordinator: NodeId, more: Share) -> None:
+        """Add what a period brought, and warn when the whole is no chance any more; once until it is again."""
         before = self.shares.get(coordinator, Share(self._node, 0, 0.0, 0.0))
         share = self.shares[coordinator] = Share(
             self._node, before.won + more.won, before.expected + more.expected, before.variance + more.variance
         )
         least, most = share.chance_range(allowed_sigmas(1))
         if least <= share.won <= most:
-            self._told.discard(coordinator)
-        elif coordinator not in self._told:
-            self._told.add(coordinator)
+            self.warned.discard(coordinator)
+        elif coordinator not in self.warned:
+            self.warned.add(coordinator)
             log.warning(
                 "this miner is given work less or more often than chance explains",
                 coordinator=coordinator,

@@ -49,7 +49,9 @@ async def watch(monkeypatch, *logs):
     monkeypatch.setattr(share, "check_log", check_log)
     monkeypatch.setattr(share, "check_draws", lambda view, assignments: [])
     monkeypatch.setattr(share, "draw_count", lambda view: 0)
-    monkeypatch.setattr(share, "share_of", lambda log, node, got: Share(node, log.won, log.expected, log.expected / 2))
+    monkeypatch.setattr(
+        share, "share_of", lambda log, node, got=None: Share(node, log.won, log.expected, log.expected / 2)
+    )
     clock, coordinator = Clock(), Coordinator()
     begins = int(clock.now()) // PERIOD_S + 1
     coordinator.periods = {begins + number: log for number, log in enumerate(logs) if log}
