@@ -82,10 +82,11 @@ simulate: install ## 10,000 networks on a simulated clock, each with faults of i
 	@$(PY) -m tests.simulation
 
 .PHONY: cheats
-cheats: install ## what audits catch: every cheat against honest runs, with real inference (minutes)
+cheats: install ## what finds cheats of miners, with real inference, and of coordinators (minutes)
 	@$(PY) -m tests.bench.cheats
 	@$(PY) -m tests.bench.honest
 	@$(PY) -m tests.bench.steps
+	@$(PY) -m tests.bench.crooks
 
 .PHONY: replays
 replays: install ## which schedulers let a single step be checked: each step made again, with real inference

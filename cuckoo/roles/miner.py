@@ -174,6 +174,7 @@ async def open_miner(
         share = ShareWatch(
             node.node_id, mining.origins, draws, DrawsOnChain(chain.client), period_s=period_s, clock=chain.clock
         )
+        mining.on_assignment = lambda signed: share.arrived(signed.assignment)
         sender = Sender(chain.client, private_key)
         jury = open_jury(chain, node.node_id, store, sender, disguise.jury(pool), settings)
         yield [

@@ -1,6 +1,6 @@
 """Replay a draw log: anybody can check every draw of a closed period."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -77,12 +77,13 @@ def replay(rows: Iterable[bytes], seeds: Mapping[int, bytes], head: bytes, next_
     return Replay(head, tuple(draws))
 
 
-def share_of(rows: Iterable[bytes], node: NodeId) -> Share:
+def share_of(rows: Iterable[bytes], node: NodeId, got: Container[int] | None = None) -> Share:
     """Return what a node won in a log, and what it could expect where it took part.
 
     Args:
         rows: encoded rows that :func:`replay` found right.
         node: whose.
+        got: indices of the draws whose assignment it was given: no other counts as won; None to believe the log.
     """
     mine: dict[int, int] = {}
     won, expected, variance = 0, 0.0, 0.0
@@ -98,7 +99,7 @@ def share_of(rows: Iterable[bytes], node: NodeId) -> Share:
                 mine = dict.fromkeys(mine, row.weight_wei)
             case DrawRow() if row.model_index in mine and all(other != node for other, _ in row.excluded):
                 odds = mine[row.model_index] / row.total_wei
-                won += row.node == node
+                won += row.node == node and (got is None or row.index in got)
                 expected += odds
                 variance += odds * (1 - odds)
             case _:

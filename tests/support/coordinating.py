@@ -243,6 +243,9 @@ async def running(
     models=(MODEL,),
     open_access=True,
     docket=None,
+    state=None,
+    purse_of=Purse,
+    seed_source=None,
 ):
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
@@ -251,7 +254,7 @@ async def running(
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with open_store(folder, clock=clock.now) as store:
             sessions = Sessions(COORDINATOR, COORDINATOR_KEY, HASHER, registry, store, origins={origin}, clock=clock)
-            purse = Purse(
+            purse = purse_of(
                 COORDINATOR,
                 COORDINATOR_KEY,
                 HASHER,
@@ -265,12 +268,13 @@ async def running(
             )
             await purse.open()
             workshop = DispatchWorkshop(registry)
-            checks = {"device": None, "clock": clock} | (audits or {})
-            auditing = Auditing(store, workshop, purse, **checks) if audits else NoAudits()
-            if audits:
+            checks = {"device": None, "clock": clock} | (audits if isinstance(audits, dict) else {})
+            auditing = audits or NoAudits()
+            if isinstance(audits, dict):
+                auditing = Auditing(store, workshop, purse, **checks)
                 await auditing.open()
             workshop.dispatch = dispatch = Dispatch(
-                State(LIMITS),
+                state or State(LIMITS),
                 store,
                 Coordinator(COORDINATOR, COORDINATOR_KEY, HASHER, 10),
                 registry,
@@ -283,7 +287,8 @@ async def running(
             )
             purse.changed = dispatch.miners.escrow_changed
             await dispatch.recover()
-            seeds = Seeds(COORDINATOR, NoChain(), store, period_s=10, clock=clock, start_period=dispatch.start_period)
+            source = seed_source or NoChain()
+            seeds = Seeds(COORDINATOR, source, store, period_s=10, clock=clock, start_period=dispatch.start_period)
             keys = AppKeys(book, open_access=open_access, clock=clock)
             await keys.refresh()
             evidence = Evidence(store, DOMAIN, docket or NoDisputes(), clock=clock)

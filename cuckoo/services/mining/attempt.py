@@ -126,6 +126,7 @@ class Attempt:
         self.assignment = assignment = signed.assignment
         self._signed = signed
         self.assignment_hash = assignment_hash
+        self.signed_at: float | None = None
         self._first_connection = connection
         self._connection_of = connection_of
         self._worker_died = worker_died
@@ -166,6 +167,7 @@ class Attempt:
                 return
             receipt = self._sign(finished)
             stored = await asyncio.shield(asyncio.ensure_future(self._receipts.record(receipt)))
+            self.signed_at = stored.signed_at
             await deliver(
                 stored, self._receipts, self._latents, self._connection_of, self._clock, on_delay=self._delayed
             )

@@ -1,7 +1,7 @@
 """Whether what coordinators would owe this miner is ring-fenced for it; where it is not, no more work is taken."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +24,10 @@ READ_S = 2.0
 """So long a read may hold up work while an older one holds."""
 FORGET_S = 600.0
 """After so long a coordinator whose task was too dear may show whether it has cheaper ones."""
+UNANSWERED_S = 900.0
+"""A result whose audit takes longer than this is not being audited: that ends after minutes."""
+UNANSWERED_MOST = 3
+"""So many of these end the work for a coordinator; fewer may be an accident with one of them."""
 SAY_AFTER_S = 10.0
 """A shorter stop is the wait for a coordinator that tops up, and not worth a line."""
 
@@ -116,12 +120,13 @@ class Backing:
         standing.least_price_wei = min(price, standing.least_price_wei or price)
         return ""
 
-    async def review(self, coordinator: NodeId, in_flight_wei: Callable[[], int]) -> str:
+    async def review(self, coordinator: NodeId, in_flight_wei: Callable[[], int], waiting: Sequence[float] = ()) -> str:
         """Decide whether to offer a coordinator anything; says so once when that changes.
 
         Args:
             coordinator: one that may have given paid work; any other is fine.
             in_flight_wei: tells what attempts for it will earn.
+            waiting: since when signed results wait for its last word, unix seconds.
 
         Returns:
             Why not, or "".
@@ -139,6 +144,9 @@ class Backing:
             reason = self._shortfall(coordinator, standing, in_flight_wei(), standing.needed_wei)
             if not reason:
                 standing.refused_price_wei = 0
+        late = sum(self._clock.now() - at >= UNANSWERED_S for at in waiting)
+        if late >= UNANSWERED_MOST and not reason:
+            reason = f"coordinator {coordinator} has not settled {late} results for {UNANSWERED_S / 60:g} minutes"
         standing.capped = bool(reason) and standing.account is not None and not self._short(standing, in_flight_wei())
         self._note(coordinator, standing, reason)
         return reason

@@ -67,6 +67,7 @@ class Connection:
         open_tasks: how many tasks it has for us, as far as is known: at sign-in, then from what polls bring.
         in_use: polls and attempts that go through it now.
         on_paid: called when a result is accepted on disk, with what the best voucher then holds, in wei.
+        debt: what is missing in its vouchers, "" when nothing is, or nobody has looked yet.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class Connection:
         self.open_tasks = 0
         self.in_use = 0
         self.on_paid: Callable[[StoredReceipt, int], None] = lambda *_: None
+        self.debt = ""
+        self._even = False
         self._link = link
         self._miner = miner
         self._hasher = Hasher(miner.domain)
@@ -248,7 +251,9 @@ class Connection:
             ) from fault
 
     async def poll(self, slot: int) -> SignedAssignment | None:
-        """Offer a slot. Raises TransientError (with back-off taken) or PeerFault."""
+        """Offer a slot. Raises TransientError (with back-off taken) or PeerFault, also where it owes a voucher."""
+        if not self._even:
+            await self._settle()
         try:
             models = tuple(offer.digest for offer in self._offers()[1])
             signed = await self._call(lambda token: self._link.poll(token, Poll(slot=slot, models=models)))
@@ -302,13 +307,24 @@ class Connection:
     def _checked(self, signed: SignedVoucher) -> StoredVoucher:
         return check_voucher(signed, self.coordinator, self._miner, self._clock.now())
 
+    async def _settle(self) -> None:
+        """Offer nothing while a voucher is missing; one may come with a sign-in, so each try begins with a new one."""
+        if self.debt:
+            self._session = None
+        await self._token()
+        self._compare(*await self._receipts.standing(self.coordinator.node_id), "")
+        if self.debt:
+            raise CoordinatorUnreachable(self.debt)
+
     def _compare(self, earned: int, holds: int, fault: str) -> None:
-        if holds < earned:
-            fault = fault or (
-                f"take a voucher: the best one holds {format_cai(Wei(holds))} CAI, this miner has earned "
-                f"{format_cai(Wei(earned))}"
-            )
-        if fault:
+        self._even = holds >= earned
+        self.debt = (
+            ""
+            if self._even
+            else f"take a voucher: the best one holds {format_cai(Wei(holds))} CAI, this miner has earned "
+            f"{format_cai(Wei(earned))}"
+        )
+        if fault := fault or self.debt:
             self.distrust(VoucherWrong(fault))
 
     async def fail(self, task_id: TaskId, attempt: int, failure: Failure) -> None:

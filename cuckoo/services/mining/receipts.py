@@ -84,7 +84,7 @@ class DurableReceipts:
 
         await self._writer.execute(book)
         self.today.add("accepted", receipt.signed_at)
-        return await self._standing(coordinator)
+        return await self.standing(coordinator)
 
     async def earn_part(
         self, assignment: Assignment, *, amount_wei: Wei, at: float, voucher: StoredVoucher | None
@@ -105,9 +105,10 @@ class DurableReceipts:
             commands.append(self._vouchers.keep(voucher))
         with suppress(Conflict):  # an answer that was lost and asked for again
             await self._writer.execute(together(*commands))
-        return await self._standing(assignment.coordinator_node)
+        return await self.standing(assignment.coordinator_node)
 
-    async def _standing(self, coordinator: NodeId) -> tuple[int, int]:
+    async def standing(self, coordinator: NodeId) -> tuple[int, int]:
+        """Read what a coordinator's work has earned in all, and what its best voucher holds, in wei."""
         best = await self._vouchers.best(coordinator)
         return await self._ledger.cumulative(EARNED, coordinator), best.cumulative_wei if best else 0
 

@@ -122,6 +122,9 @@ class ReceiptStore(Protocol):
     async def keep(self, voucher: StoredVoucher) -> None:
         """Keep a voucher, where it is better than what is kept."""
 
+    async def standing(self, coordinator: NodeId) -> tuple[int, int]:
+        """Read what a coordinator's work has earned in all, and what its best voucher holds, in wei."""
+
     async def best_voucher(self, coordinator_node: NodeId) -> StoredVoucher | None:
         """Read the best voucher of a coordinator."""
 

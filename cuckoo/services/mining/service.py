@@ -41,6 +41,7 @@ class Mining:
     Attributes:
         in_flight: attempts under way, by assignment hash.
         backing: what coordinators hold ready for this miner.
+        on_assignment: called with each genuine assignment that arrives.
     """
 
     def __init__(  # noqa: PLR0913 - what mining works with, by name
@@ -72,6 +73,7 @@ class Mining:
             options: see there.
         """
         self.in_flight: dict[bytes, Attempt] = {}
+        self.on_assignment: Callable[[SignedAssignment], None] = lambda _: None
         self._miner = miner
         self._pool = pool
         self._receipts = receipts
@@ -328,6 +330,7 @@ class Mining:
         """Start an attempt, or give it back with the reason; raises PeerFault for what nobody is to answer."""
         assignment = signed.assignment
         assignment_hash = check_signature(signed, connection.coordinator, self._miner)
+        self.on_assignment(signed)
         self._choice.worked(self._clock.monotonic())
         if assignment_hash in self.in_flight:
             return
@@ -397,6 +400,8 @@ class Mining:
             )
         else:
             failure = refusal(assignment, self._known_models(), self._clock.now())
+            if failure is None and connection.debt:
+                failure = Failure(kind=FailureKind.NOT_BACKED, reason=connection.debt)
             failure = failure or await self._unbacked(attempt)
         if failure is not None:
             await attempt.give_back(failure.kind, failure.reason)
@@ -421,7 +426,17 @@ class Mining:
         self.backing.paid(stored.coordinator_node, cumulative_wei)
 
     async def _review(self, coordinator: NodeId) -> str:
-        return await self.backing.review(coordinator, lambda: self.in_flight_wei(coordinator))
+        return await self.backing.review(
+            coordinator, lambda: self.in_flight_wei(coordinator), self._waiting(coordinator)
+        )
+
+    def _waiting(self, coordinator: NodeId) -> list[float]:
+        """Return since when signed results for a coordinator wait for its last word."""
+        since = {key: one.signed_at for key, one in self._undelivered.items() if one.coordinator_node == coordinator}
+        for key, one in self.in_flight.items():
+            if one.signed_at is not None and one.assignment.coordinator_node == coordinator:
+                since[key] = one.signed_at
+        return [at for key, at in since.items() if key not in self._settled]
 
     async def _unbacked(self, attempt: Attempt) -> Failure | None:
         """Refuse work whose price is not ring-fenced for this miner, beyond what it is owed and has in hand."""

@@ -1,6 +1,6 @@
 """Replays the draws of a closed period: the coordinator's public log against the chain, which it can not change."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from cuckoo.chain.contracts import StakingContract
@@ -12,7 +12,7 @@ from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.views import DrawLogView, DrawsView
 from cuckoo.scheduler.drawlog import DrawRow, LogBroken, ParkRow, WeightRow, decode_row, first_head
-from cuckoo.scheduler.replay import Replay, replay
+from cuckoo.scheduler.replay import Replay, ReplayedDraw, replay
 from cuckoo.scheduler.seedchain import period_seed, verify_link
 from cuckoo.services.verifying.checks import Check, State, check
 
@@ -105,6 +105,11 @@ async def _weights(view: DrawLogView, chain: DrawChain) -> Check:
     )
 
 
+def draw_count(view: DrawLogView) -> int:
+    """Return how many draws a log has; raises LogBroken for a row that can not be read."""
+    return sum(isinstance(decode_row(row), DrawRow) for row in view.rows)
+
+
 async def find_log(
     read: Callable[[int], Awaitable[DrawsView]], chain: DrawChain, assignment: Assignment
 ) -> DrawLogView:
@@ -127,24 +132,32 @@ async def find_log(
             reason = str(error)
             continue
         for view in draws.logs:
-            count = sum(isinstance(decode_row(row), DrawRow) for row in view.rows)
+            count = draw_count(view)
             if view.tip == assignment.seed_tip and 0 <= assignment.draw_index - view.first_draw < count:
                 return view
     raise NotFound(f"find draw {assignment.draw_index} of coordinator {assignment.coordinator_node}: {reason}")
 
 
 def check_draw(view: DrawLogView, assignment: Assignment) -> Check:
-    """Check that an assignment stands in a log as it was signed.
+    """Check that an assignment stands in a log as it was signed; as :func:`check_draws`."""
+    return check_draws(view, [assignment])[0]
+
+
+def check_draws(view: DrawLogView, assignments: Sequence[Assignment]) -> list[Check]:
+    """Check that assignments stand in a log as they were signed.
 
     Args:
         view: the log that :func:`check_log` found right.
-        assignment: as the coordinator signed it.
+        assignments: as the coordinator signed them, under the tip of this log.
     """
     try:
         draws = {one.row.index: one for one in _replay(view).draws}
     except LogBroken as broken:
-        return Check(name="this draw", state=State.WRONG, detail=str(broken))
-    one = draws.get(assignment.draw_index)
+        return [Check(name="this draw", state=State.WRONG, detail=str(broken))] * len(assignments)
+    return [_check_draw(draws.get(one.draw_index), one) for one in assignments]
+
+
+def _check_draw(one: ReplayedDraw | None, assignment: Assignment) -> Check:
     if one is None:
         return Check(name="this draw", state=State.WRONG, detail=f"draw {assignment.draw_index} is not in the log")
     signed = (assignment.miner_node, assignment.draw_head, assignment.task_id, assignment.attempt)
@@ -154,7 +167,9 @@ def check_draw(view: DrawLogView, assignment: Assignment) -> Check:
         "this draw",
         signed == logged and one.model == assignment.parameters.model_digest,
         f"number {one.row.index}: miner {one.row.node} among {one.row.candidates}, with odds of {share:.1%}",
-        f"signed for miner {assignment.miner_node}, logged for another miner, task or head",
+        f"draw {one.row.index} was signed for miner {assignment.miner_node}, task {assignment.task_id}, but logged for "
+        f"miner {one.row.node}, task {one.row.task_id}"
+        + ("" if one.head == assignment.draw_head else ", another head"),
     )
 
 

@@ -47,11 +47,16 @@ async def watch(monkeypatch, *logs):
         return [Check(name="draws", state=State.RIGHT if view.right else State.WRONG, detail="as it is")]
 
     monkeypatch.setattr(share, "check_log", check_log)
-    monkeypatch.setattr(share, "share_of", lambda log, node: Share(node, log.won, log.expected, log.expected / 2))
+    monkeypatch.setattr(share, "check_draws", lambda view, assignments: [])
+    monkeypatch.setattr(share, "draw_count", lambda view: 0)
+    monkeypatch.setattr(
+        share, "share_of", lambda log, node, got=None: Share(node, log.won, log.expected, log.expected / 2)
+    )
     clock, coordinator = Clock(), Coordinator()
-    now = int(clock.now()) // PERIOD_S - CLOSED_AFTER_PERIODS
-    coordinator.periods = {now + number: log for number, log in enumerate(logs) if log}
+    begins = int(clock.now()) // PERIOD_S + 1
+    coordinator.periods = {begins + number: log for number, log in enumerate(logs) if log}
     watching = ShareWatch(9, lambda: HERE, coordinator.read, None, period_s=PERIOD_S, clock=clock)
+    await clock.pass_((CLOSED_AFTER_PERIODS + 1) * PERIOD_S)
     with structlog.testing.capture_logs() as said:
         for number in range(len(logs)):
             coordinator.error = CoordinatorUnreachable("away") if number == 1 else None

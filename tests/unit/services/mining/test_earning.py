@@ -5,9 +5,10 @@ import pytest
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.errors import ChainUnreachable
 from cuckoo.domain.identifiers import NodeId
-from cuckoo.protocol.messages import ProgressReply, SignedVoucher
+from cuckoo.protocol.messages import ProgressReply, SignedVoucher, SubmitReply
 from cuckoo.protocol.receipts import Voucher
 from cuckoo.protocol.signing import Signer
+from cuckoo.services.mining.backing import UNANSWERED_MOST, UNANSWERED_S
 from cuckoo.services.mining.receipts import EARNED
 from cuckoo.storage.records import ReceiptState
 from tests.support.mining import DOMAIN
@@ -145,3 +146,57 @@ async def test_result__of_a_task_id_that_was_paid_before__does_not_stop_the_mine
         await network.until(lambda: network.pool.jobs)
         network.pool.finish()
         await network.receipt_is(last, ReceiptState.ACCEPTED)
+
+
+async def test_voucher__withheld__nothing_more_is_taken_until_it_comes(network):
+    coordinator = network.coordinator
+    network.escrow.balances[coordinator.node_id] = (100 * CAI, 0, 0)
+    async with network.running() as mining:
+        for _ in range(3):
+            coordinator.assign(price=CAI, deadline=int(network.clock.now()) + 7_200)
+        await network.until(lambda: len(network.pool.jobs) == 2)
+        network.pool.finish()
+        connection = mining._connections[coordinator.node_id]
+        await network.until(lambda: connection.debt)
+        for _ in range(10):
+            await network.clock.pass_(61)
+        assert len(network.pool.asked) == 2, "what it had taken before it knew"
+        assert len(coordinator.proofs) >= 5, "it asks for its voucher at each sign-in"
+        coordinator.sign_in_voucher = _voucher(coordinator, 2 * CAI)
+        await network.until(lambda: not connection.debt, passing_s=5)
+        await network.until(lambda: len(network.pool.asked) == 3, passing_s=5)
+
+
+async def test_voucher__missing_when_the_miner_starts__it_is_asked_for_first(network):
+    coordinator = network.coordinator
+    await _earn(network, CAI, None)
+    network.pool.jobs.clear()
+    async with network.running() as mining:
+        polls = len(coordinator.polls)
+        await network.until(lambda: network.coordinator.node_id in mining._connections)
+        await network.until(lambda: mining._connections[coordinator.node_id].debt)
+        await network.clock.pass_(120)
+        assert len(coordinator.polls) == polls
+
+
+async def test_results__never_settled__the_work_ends_after_a_quarter_of_an_hour(network):
+    coordinator, node, task_s, served = network.coordinator, network.coordinator.node_id, 60, 0
+    network.escrow.balances[node] = (10_000 * CAI, 0, 0)
+    coordinator.submit_replies = [SubmitReply(audited=True)] * 10_000
+    async with network.running() as mining:
+        while not mining.backing.reason(node):
+            assignment = coordinator.assign(price=CAI, deadline=int(network.clock.now()) + 7_200)
+            await network.until(lambda: network.pool.jobs or mining.backing.reason(node), passing_s=1)
+            if mining.backing.reason(node):
+                break
+            network.pool.finish()
+            key = assignment.struct_hash()
+            await network.until(lambda key=key: mining.in_flight[key].signed_at)
+            await network.until(lambda: not network.pool.jobs)
+            await network.clock.pass_(task_s)
+            served += 1
+        assert "has not settled 3 results for 15 minutes" in mining.backing.reason(node)
+        assert UNANSWERED_MOST <= served <= UNANSWERED_S / task_s + UNANSWERED_MOST
+        coordinator.submit_replies = []
+        coordinator.vouchers = [_voucher(coordinator, 1_000 * CAI)] * 100
+        await network.until(lambda: not mining.backing.reason(node), passing_s=5)
