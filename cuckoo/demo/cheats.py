@@ -139,7 +139,7 @@ class CheatingPool:
             case Cheat.FEWER_STEPS:
                 return replace(parameters, steps=max(1, parameters.steps // 2))
             case Cheat.OTHER_PROMPT:
-                return replace(parameters, prompt="a smiling face")
+                return replace(parameters, prompt="an old key")
             case Cheat.OTHER_GUIDANCE:
                 return replace(parameters, guidance_thousandths=1_000)
             case Cheat.IGNORED_SEED:
