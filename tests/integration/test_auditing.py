@@ -16,7 +16,7 @@ from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.scheduler.eligibility import Exclusion
 from cuckoo.services.auditing import service
 from cuckoo.storage.audits import AuditState
-from tests.support.coordinating import Escrow, ScriptedMiner, app, png, running
+from tests.support.coordinating import Escrow, ScriptedMiner, app, audit_states, png, running
 from tests.support.processes import until
 
 RATES = Rates(Wei(100 * CAI))
@@ -74,11 +74,6 @@ async def settled(miner, assignment, upload):
             await asyncio.sleep(0.01)
 
 
-async def states(coordinator):
-    counts = await coordinator.store.audits.counts()
-    return {(node, state.value): count for (node, state), count in counts.items()}
-
-
 async def test_honest__made_again_by_another__paid_when_that_is_known(tmp_path):
     async with auditing(tmp_path) as (coordinator, (one, two, _)):
         assignment = await asked(coordinator, one)
@@ -92,7 +87,7 @@ async def test_honest__made_again_by_another__paid_when_that_is_known(tmp_path):
         assert reply.voucher.voucher.cumulative == PRICE, "who checks is paid at once"
         assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
         assert coordinator.purse.free_wei(2) == 10 * CAI - PRICE
-        assert await states(coordinator) == {(2, "passed"): 1}
+        assert await audit_states(coordinator) == {(2, "passed"): 1}
 
 
 async def test_wrong_picture__two_others_agree__not_paid_and_left_out(tmp_path):
@@ -106,7 +101,7 @@ async def test_wrong_picture__two_others_agree__not_paid_and_left_out(tmp_path):
             await settled(cheat, assignment, upload)
         assert coordinator.purse.voucher(2) is None
         assert coordinator.purse.free_wei(2) == 10 * CAI
-        assert await states(coordinator) == {(2, "failed"): 1}
+        assert await audit_states(coordinator) == {(2, "failed"): 1}
         demand = coordinator.dispatch.engine.state
         assert demand.miners[2].health.left_out
         assert demand.miners[2].why_inactive is Exclusion.UNHEALTHY
@@ -148,7 +143,7 @@ async def test_wrong_opinion__third_agrees_with_the_first__the_second_is_at_faul
         assert (await settled(honest, assignment, upload)).voucher.voucher.cumulative == PRICE
 
         async def both_known():
-            return await states(coordinator) == {(2, "passed"): 1, (3, "failed"): 1}
+            return await audit_states(coordinator) == {(2, "passed"): 1, (3, "failed"): 1}
 
         await until(both_known, what="both to be known")
         assert coordinator.dispatch.engine.state.miners[3].health.left_out
@@ -182,7 +177,7 @@ async def test_restart__in_the_middle__goes_on_and_pays_once(tmp_path):
         assert coordinator.purse.free_wei(2) == 10 * CAI - PRICE
         await two.submit(again, two.result(again))
         assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
-        assert await states(coordinator) == {(2, "passed"): 1}
+        assert await audit_states(coordinator) == {(2, "passed"): 1}
 
 
 async def test_nobody_else__there_at_all__paid_unchecked_at_once(tmp_path):
@@ -191,7 +186,7 @@ async def test_nobody_else__there_at_all__paid_unchecked_at_once(tmp_path):
         upload = one.result(assignment)
         await one.submit(assignment, upload)
         assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
-        assert await states(coordinator) == {(2, AuditState.UNDECIDED.value): 1}
+        assert await audit_states(coordinator) == {(2, AuditState.UNDECIDED.value): 1}
 
 
 async def test_nobody_else__takes_it_for_long__paid_unchecked(tmp_path):
@@ -206,7 +201,7 @@ async def test_nobody_else__takes_it_for_long__paid_unchecked(tmp_path):
         await until(asked_for, what="an opinion to be asked for")
         coordinator.clock.ahead_s += service.PATIENCE_S + 1
         assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
-        assert await states(coordinator) == {(2, AuditState.UNDECIDED.value): 1}
+        assert await audit_states(coordinator) == {(2, AuditState.UNDECIDED.value): 1}
 
 
 async def test_probability__newcomers_and_the_unhealthy__are_checked_more(tmp_path):
@@ -220,6 +215,8 @@ async def test_probability__newcomers_and_the_unhealthy__are_checked_more(tmp_pa
         assert rate(2, 1.0) == pytest.approx(0.02, rel=0.2)
         assert rate(2, 0.5) == pytest.approx(0.10, rel=0.2)
         assert rate(3, 1.0) == pytest.approx(0.10, rel=0.2)
+        coordinator.auditing._distrust(2)
+        assert rate(2, 1.0) == pytest.approx(0.10, rel=0.2), "found wrong: it begins anew"
 
 
 async def test_blank_picture__is_always_checked(tmp_path):

@@ -66,7 +66,7 @@ def test_premises__are_the_defaults():
 
 @pytest.mark.parametrize("an_hour", [10, 60, 360])
 def test_table__while_the_jury_sits__follows_from_the_defaults(an_hour):
-    fakes = paid_fakes(Q)
+    fakes = paid_fakes(Q * MORE)  # found once, it is checked like a newcomer until found right three times
     cycle_s = (fakes + 1) * HOUR / an_hour + left_out_s()
     paid = fakes * JUDGED_S / cycle_s
     two = FLOOR * (1 - (1 - SLASH / FLOOR) ** 2)
