@@ -14,6 +14,7 @@ from cuckoo.domain.errors import ConfigError, InvalidField
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cuckoo.chain.rpc import ChainClient
     from cuckoo.inference.messages import Finished
     from cuckoo.protocol.messages import ReceiptView
     from cuckoo.services.verifying.checks import Check
@@ -119,21 +120,14 @@ def _read(file: Path) -> bytes:
 
 
 async def _verify(place: Place, view: "ReceiptView", content: bytes, *, offline: bool, rerun: bool) -> "list[Check]":
-    from cuckoo.domain.identifiers import Address
-    from cuckoo.protocol.eip712 import Domain
     from cuckoo.services.verifying.pictures import check_assignment_hash, check_pixels, check_rerun, check_signatures
 
-    checks = [check_pixels(view, content), check_assignment_hash(view)]
+    checks = [check_pixels(view, content)]
     if offline:
-        checks += await check_signatures(view, None, None, 0)
+        checks += [check_assignment_hash(view), *await check_signatures(view, None, None, 0)]
     else:
-        from cuckoo.chain.contracts import StakingContract
-
-        network = place.read_network()
         async with open_client(place) as client:
-            domain = Domain(network.chain_id, Address(network.staking))
-            longest = network.parameters.longest_deadline
-            checks += await check_signatures(view, StakingContract(client), domain, longest)
+            checks += await _signatures(place, client, view)
     if rerun:
         checks.append(check_rerun(view, content, await _rerun(view)))
     return checks
@@ -228,7 +222,21 @@ async def _draw(place: Place, task: str, origin: str) -> "list[Check]":
         view = from_file or await app.receipt(TaskId(task))
         chain = DrawsOnChain(client)
         log = await find_log(app.draws, chain, view.assignment)
-        return [*await check_log(log, chain), check_draw(log, view.assignment)]
+        signed = await _signatures(place, client, view)
+        return [*signed, *await check_log(log, chain), check_draw(log, view.assignment)]
+
+
+async def _signatures(place: Place, client: "ChainClient", view: "ReceiptView") -> "list[Check]":
+    """Check who signed: what nobody signed says nothing about anybody."""
+    from cuckoo.chain.contracts import StakingContract
+    from cuckoo.domain.identifiers import Address
+    from cuckoo.protocol.eip712 import Domain
+    from cuckoo.services.verifying.pictures import check_assignment_hash, check_signatures
+
+    network = place.read_network()
+    domain = Domain(network.chain_id, Address(network.staking))
+    longest = network.parameters.longest_deadline
+    return [check_assignment_hash(view), *await check_signatures(view, StakingContract(client), domain, longest)]
 
 
 @verify.command(

@@ -157,14 +157,17 @@ class Audits:
         found = await self._read("WHERE task_id = ? AND attempt = ?", (bytes.fromhex(task_id), attempt))
         return found[0] if found else None
 
-    async def counts(self) -> dict[tuple[NodeId, AuditState], int]:
-        """Count the audits of each miner by state."""
+    async def passed_since_failed(self) -> dict[NodeId, int]:
+        """Count the results of each miner that were found right after the last one that was found wrong."""
         rows = await self._reader.execute(
             lambda connection: connection.execute(
-                "SELECT miner_node, state, count(*) FROM audits GROUP BY miner_node, state"
+                "SELECT audits.miner_node, count(*) FROM audits LEFT JOIN"
+                " (SELECT miner_node, max(audit_id) AS audit_id FROM audits WHERE state = 'failed' GROUP BY miner_node)"
+                " AS last ON last.miner_node = audits.miner_node"
+                " WHERE state = 'passed' AND audits.audit_id > coalesce(last.audit_id, 0) GROUP BY audits.miner_node"
             ).fetchall()
         )
-        return {(NodeId(node), AuditState(state)): count for node, state, count in rows}
+        return {NodeId(node): count for node, count in rows}
 
     async def _read(self, clauses: str, values: tuple[object, ...]) -> list[Audit]:
         def run(connection: sqlite3.Connection) -> list[Audit]:

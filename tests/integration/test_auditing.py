@@ -17,7 +17,7 @@ from cuckoo.scheduler.eligibility import Exclusion
 from cuckoo.services.auditing import service
 from cuckoo.services.auditing.sampling import NEWCOMER_AUDITS
 from cuckoo.storage.audits import AuditState
-from tests.support.coordinating import Escrow, ScriptedMiner, app, png, running
+from tests.support.coordinating import Escrow, ScriptedMiner, app, audit_states, png, running
 from tests.support.processes import until
 
 RATES = Rates(Wei(100 * CAI))
@@ -75,11 +75,6 @@ async def settled(miner, assignment, upload):
             await asyncio.sleep(0.01)
 
 
-async def states(coordinator):
-    counts = await coordinator.store.audits.counts()
-    return {(node, state.value): count for (node, state), count in counts.items()}
-
-
 async def test_honest__made_again_by_another__paid_when_that_is_known(tmp_path):
     async with auditing(tmp_path) as (coordinator, (one, two, _)):
         assignment = await asked(coordinator, one)
@@ -93,7 +88,7 @@ async def test_honest__made_again_by_another__paid_when_that_is_known(tmp_path):
         assert reply.voucher.voucher.cumulative == PRICE, "who checks is paid at once"
         assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
         assert coordinator.purse.free_wei(2) == 10 * CAI - PRICE
-        assert await states(coordinator) == {(2, "passed"): 1}
+        assert await audit_states(coordinator) == {(2, "passed"): 1}
 
 
 async def test_wrong_picture__two_others_agree__not_paid_and_left_out(tmp_path):
@@ -107,7 +102,7 @@ async def test_wrong_picture__two_others_agree__not_paid_and_left_out(tmp_path):
             await settled(cheat, assignment, upload)
         assert coordinator.purse.voucher(2) is None
         assert coordinator.purse.free_wei(2) == 10 * CAI
-        assert await states(coordinator) == {(2, "failed"): 1}
+        assert await audit_states(coordinator) == {(2, "failed"): 1}
         demand = coordinator.dispatch.engine.state
         assert demand.miners[2].health.left_out
         assert demand.miners[2].why_inactive is Exclusion.UNHEALTHY
@@ -149,7 +144,7 @@ async def test_wrong_opinion__third_agrees_with_the_first__the_second_is_at_faul
         assert (await settled(honest, assignment, upload)).voucher.voucher.cumulative == PRICE
 
         async def both_known():
-            return await states(coordinator) == {(2, "passed"): 1, (3, "failed"): 1}
+            return await audit_states(coordinator) == {(2, "passed"): 1, (3, "failed"): 1}
 
         await until(both_known, what="both to be known")
         assert coordinator.dispatch.engine.state.miners[3].health.left_out
@@ -183,7 +178,7 @@ async def test_restart__in_the_middle__goes_on_and_pays_once(tmp_path):
         assert coordinator.purse.free_wei(2) == 10 * CAI - PRICE
         await two.submit(again, two.result(again))
         assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
-        assert await states(coordinator) == {(2, "passed"): 1}
+        assert await audit_states(coordinator) == {(2, "passed"): 1}
 
 
 async def test_nobody_else__there_at_all__paid_unchecked_at_once(tmp_path):
@@ -192,7 +187,7 @@ async def test_nobody_else__there_at_all__paid_unchecked_at_once(tmp_path):
         upload = one.result(assignment)
         await one.submit(assignment, upload)
         assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
-        assert await states(coordinator) == {(2, AuditState.UNDECIDED.value): 1}
+        assert await audit_states(coordinator) == {(2, AuditState.UNDECIDED.value): 1}
 
 
 async def test_nobody_else__takes_it_for_long__paid_unchecked(tmp_path):
@@ -207,7 +202,7 @@ async def test_nobody_else__takes_it_for_long__paid_unchecked(tmp_path):
         await until(asked_for, what="an opinion to be asked for")
         coordinator.clock.ahead_s += service.PATIENCE_S + 1
         assert (await settled(one, assignment, upload)).voucher.voucher.cumulative == PRICE
-        assert await states(coordinator) == {(2, AuditState.UNDECIDED.value): 1}
+        assert await audit_states(coordinator) == {(2, AuditState.UNDECIDED.value): 1}
 
 
 async def test_probability__newcomers_and_the_unhealthy__are_checked_more(tmp_path):
@@ -221,6 +216,8 @@ async def test_probability__newcomers_and_the_unhealthy__are_checked_more(tmp_pa
         assert rate(2, 1.0) == pytest.approx(0.02, rel=0.2)
         assert rate(2, 0.5) == pytest.approx(0.10, rel=0.2)
         assert rate(3, 1.0) == pytest.approx(0.10, rel=0.2)
+        coordinator.auditing._distrust(2)
+        assert rate(2, 1.0) == pytest.approx(0.10, rel=0.2), "found wrong: it begins anew"
 
 
 async def test_blank_picture__is_always_checked(tmp_path):

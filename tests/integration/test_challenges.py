@@ -30,6 +30,7 @@ from tests.support.coordinating import (
     ScriptedMiner,
     ShiftedClock,
     app,
+    audit_states,
     running,
 )
 from tests.support.othermodel import other_model
@@ -130,11 +131,6 @@ async def asked(folder, pool, request=APPLE, change=lambda kept: kept, **how):
             await miner.client.close()
 
 
-async def states(coordinator):
-    counts = await coordinator.store.audits.counts()
-    return {(node_id, state.value): count for (node_id, state), count in counts.items()}
-
-
 # A miner of the test's, move by move.
 
 
@@ -148,7 +144,7 @@ async def test_honest__with_each_scheduler_of_the_list__is_paid_with_the_answer(
         paid = await miner.answer(reply.challenge, kept)
         assert (paid.audited, paid.challenge) == (False, None)
         assert paid.voucher.voucher.cumulative == assignment.price > 0
-        assert await states(coordinator) == {(2, "passed"): 1}
+        assert await audit_states(coordinator) == {(2, "passed"): 1}
         assert (coordinator.device.replayed, coordinator.device.made) == (1, 0)
 
 
@@ -180,7 +176,7 @@ async def test_device__that_fails__leaves_it_to_a_second_run(pool, tmp_path, mon
     monkeypatch.setattr(Device, "replay", fails)
     async with asked(tmp_path, pool) as (coordinator, miner, _, _, kept, reply):
         assert not (await miner.answer(reply.challenge, kept)).audited
-        assert await states(coordinator) == {(2, "passed"): 1}
+        assert await audit_states(coordinator) == {(2, "passed"): 1}
         assert coordinator.device.made == 1
 
 
@@ -200,7 +196,7 @@ async def test_repeat__of_submit_and_answer__gets_the_same_replies(pool, tmp_pat
         nonsense = ChallengeAnswer(latents=())
         assert await miner.client.answer(miner.token, reply.challenge.id, nonsense) == paid, "the first one counts"
         assert await miner.submit(assignment, upload) == paid
-        assert await states(coordinator) == {(2, "passed"): 1}
+        assert await audit_states(coordinator) == {(2, "passed"): 1}
         assert coordinator.device.replayed == 1
 
 
@@ -246,7 +242,7 @@ async def test_restart__between_challenge_and_answer__is_accepted_with_time_anew
         assert replace(again.challenge, deadline=0) == replace(reply.challenge, deadline=0)
         assert again.challenge.deadline > clock.now()
         assert (await miner.answer(again.challenge, kept)).voucher.voucher.cumulative == assignment.price
-        assert await states(coordinator) == {(2, "passed"): 1}
+        assert await audit_states(coordinator) == {(2, "passed"): 1}
         await miner.client.close()
 
 
@@ -287,7 +283,7 @@ async def test_latents__not_of_the_task_though_signed__fail(pool, tmp_path, monk
     async with asked(tmp_path, pool, change=change) as (coordinator, miner, _, _, kept, reply):
         with pytest.raises(Conflict, match=why):
             await miner.answer(reply.challenge, kept)
-        assert await states(coordinator) == {(2, "failed"): 1}
+        assert await audit_states(coordinator) == {(2, "failed"): 1}
         assert coordinator.purse.voucher(2) is None
 
 
@@ -296,7 +292,7 @@ async def test_latents__other_than_the_signed_ones__fail(pool, tmp_path):
         other = await make(pool, replace(kept.parameters, prompt="a yellow star"), tmp_path)
         with pytest.raises(Conflict, match="must be what the receipt's latents root binds"):
             await miner.answer(reply.challenge, other)
-        assert await states(coordinator) == {(2, "failed"): 1}
+        assert await audit_states(coordinator) == {(2, "failed"): 1}
 
 
 async def test_other_profile__latents_within_what_honest_ones_do__pass(pool, tmp_path):
@@ -312,7 +308,7 @@ async def test_other_profile__latents_within_what_honest_ones_do__pass(pool, tmp
     for folder, how in (("same", change), ("close", nudged)):
         async with asked(tmp_path / folder, pool, change=how) as (coordinator, miner, _, _, kept, reply):
             assert not (await miner.answer(reply.challenge, kept)).audited
-            assert await states(coordinator) == {(2, "passed"): 1}
+            assert await audit_states(coordinator) == {(2, "passed"): 1}
 
 
 def replace_done(kept, **changes):
@@ -346,7 +342,7 @@ async def test_miner__asked_for_a_step__shows_it_and_is_paid(pool, tmp_path):
             )
 
         await until(paid, what="the voucher")
-        assert await states(coordinator) == {(2, "passed"): 1}
+        assert await audit_states(coordinator) == {(2, "passed"): 1}
         assert coordinator.device.replayed == 1
 
 
@@ -375,4 +371,4 @@ async def test_cheat__asked_for_a_step__fails(pool, tmp_path, cheat):
 
 
 async def _is(coordinator, expected):
-    return await states(coordinator) == expected
+    return await audit_states(coordinator) == expected

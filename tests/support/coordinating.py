@@ -383,5 +383,12 @@ class ScriptedMiner:
         return signed.assignment
 
 
+async def audit_states(coordinator):
+    """Count the audits of a coordinator by miner and state."""
+    query = "SELECT miner_node, state, count(*) FROM audits GROUP BY miner_node, state"
+    rows = await coordinator.store.audits._reader.execute(lambda connection: connection.execute(query).fetchall())
+    return {(node, state): count for node, state, count in rows}
+
+
 def app(coordinator, api_key=None):
     return AppClient(coordinator.origin, api_key=api_key)

@@ -6,7 +6,7 @@ import hmac
 from cuckoo.domain.identifiers import NodeId
 
 NEWCOMER_AUDITS = 3
-"""Until so many of its results were found right, a miner is new, and checked more."""
+"""Until so many of its results were found right, since the last that was wrong, a miner is new, and checked more."""
 
 MORE = 5
 """So much more often results of new miners and of unhealthy ones are checked."""
@@ -26,6 +26,10 @@ class Sample:
     def found_right(self, miner: NodeId, count: int = 1) -> None:
         """Note that so many more results of a miner were found right."""
         self._right[miner] = self._right.get(miner, 0) + count
+
+    def found_wrong(self, miner: NodeId) -> None:
+        """Note that a result was wrong: the miner is as good as new."""
+        self._right.pop(miner, None)
 
     def chance(self, miner: NodeId, health: float, suspicious: bool) -> float:
         """Return the probability with which a result is checked; arguments as for ``chosen``."""

@@ -130,9 +130,8 @@ class Auditing:
 
     async def open(self) -> None:
         """Read how miners did so far, keep the price of what is being checked free, and give time to answer anew."""
-        for (node, state), count in (await self._store.audits.counts()).items():
-            if state is AuditState.PASSED:
-                self.sample.found_right(node, count)
+        for node, count in (await self._store.audits.passed_since_failed()).items():
+            self.sample.found_right(node, count)
         for audit in await self._store.audits.all_open():
             self._payer.hold(audit.miner_node, audit.price_wei)
             self._waiting[audit.task_id, audit.attempt] = asyncio.Event()
@@ -360,7 +359,7 @@ class Auditing:
         if state is AuditState.PASSED:
             self.sample.found_right(audit.miner_node)
         elif state is AuditState.FAILED:
-            self._workshop.disproved(audit.miner_node)
+            self._distrust(audit.miner_node)
         tell = log.warning if state is AuditState.FAILED else log.info
         tell(
             "result checked",
@@ -370,6 +369,11 @@ class Auditing:
             miner=audit.miner_node,
             detail=detail,
         )
+
+    def _distrust(self, miner: NodeId) -> None:
+        """Let a miner begin anew, as one that nothing is known of."""
+        self.sample.found_wrong(miner)
+        self._workshop.disproved(miner)
 
     async def _disprove(self, wrong: Work) -> None:
         """Note that the one who gave a wrong opinion is the one at fault."""
@@ -385,7 +389,7 @@ class Auditing:
         detail = "made to check another's result: other pixels or latents than both others"
         added = self._store.audits.add(audit, AuditState.FAILED, detail)
         await self._store.writer.execute(together(added, *await self._accusation(wrong.task_id, wrong.attempt)))
-        self._workshop.disproved(wrong.by)
+        self._distrust(wrong.by)
         log.warning("result checked", state="failed", task=wrong.task_id, miner=wrong.by, detail=detail)
 
     async def _accusation(self, task_id: TaskId, number: int) -> list[Command[None]]:

@@ -38,6 +38,18 @@ async def test_ask__anew__changes_an_open_one_only(store):
     assert (await store.audits.get(number)).challenge.deadline == 1_700_000_360
 
 
+async def test_passed__since_the_last_that_failed__counted_by_miner(store):
+    async def judged(attempt, miner, state):
+        number = await store.writer.execute(store.audits.add(replace(NEW, attempt=attempt, miner_node=NodeId(miner))))
+        await store.writer.execute(store.audits.close(number, state, "", 1.0))
+
+    for attempt, state in enumerate(("passed", "passed", "failed", "passed", "undecided"), 1):
+        await judged(attempt, 2, AuditState(state))
+    await judged(6, 3, AuditState.PASSED)
+    await judged(7, 4, AuditState.FAILED)
+    assert await store.audits.passed_since_failed() == {2: 1, 3: 1}
+
+
 async def test_answer__twice__the_first_counts(store):
     number = await store.writer.execute(store.audits.add(NEW))
     await store.writer.execute(store.audits.answer(number, b"first"))

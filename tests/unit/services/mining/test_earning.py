@@ -200,3 +200,14 @@ async def test_results__never_settled__the_work_ends_after_a_quarter_of_an_hour(
         coordinator.submit_replies = []
         coordinator.vouchers = [_voucher(coordinator, 1_000 * CAI)] * 100
         await network.until(lambda: not mining.backing.reason(node), passing_s=5)
+
+
+async def test_assignments__genuine_ones__are_told_to_who_compares_them_with_the_log(network):
+    coordinator, told = network.coordinator, []
+    async with network.running() as mining:
+        mining.on_assignment = told.append
+        first = coordinator.assign()
+        await network.until(lambda: network.pool.jobs)
+        coordinator.assign(miner_node=NodeId(8))
+        await network.until(lambda: mining._connections[coordinator.node_id].wait_s > 0)
+    assert [one.assignment for one in told] == [first]
