@@ -115,7 +115,7 @@ class ShareWatch:
             wrong = [one for one in checks if one.state is State.WRONG]
             for one in wrong:
                 log.error(
-                    "a coordinator's draws are not what its seed decides: cuckoo verify period shows it to everybody",
+                    "a coordinator's draws are not what its seed decides: cuckoo verify shows it to everybody",
                     coordinator=coordinator,
                     period=draws.period,
                     check=one.name,

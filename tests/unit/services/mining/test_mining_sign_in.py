@@ -93,7 +93,7 @@ async def test_sign_in__coordinator_is_starting__asked_again_when_it_said(networ
     network.coordinator.sign_in = starting
     async with network.running():
         await network.until(lambda: not refusals)
-        await network.until(network.polled(2), passing_s=0.5)
+        await network.until(lambda: network.coordinator.proofs, passing_s=0.5)
         assert network.clock.now() - 1_800_000_000 < 5
 
 
