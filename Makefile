@@ -17,8 +17,13 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
+# What the tests need of npm besides: OpenAI's package.
+.venv/.js: .venv/.python tests/js/package.json tests/js/package-lock.json
+	@cd tests/js && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 .PHONY: install
-install: .venv/.python .venv/.contracts ## install everything into .venv (Python packages, Node, anvil, forge)
+install: .venv/.python .venv/.contracts .venv/.js ## install everything into .venv (Python packages, Node, anvil, forge)
 
 .venv/.python: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Cuckoo needs Python 3.11 to 3.13; none was found. Name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 2; }

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from cuckoo.protocol import messages, views
+from cuckoo.protocol import messages, openai, views
 
 _SMALL, _LARGE, _WITH_PREVIEW = 8_192, 65_536, 2 * messages.PREVIEW_MAX_BYTES + 8_192
 """Bytes. A prompt of 2,000 characters, each escaped, takes 24,000; a preview is written in hex."""
@@ -134,6 +134,17 @@ TASK_RECEIPT = Route(
     caller=Caller.APP,
     reply=messages.ReceiptView,
 )
+CREATE_IMAGE = Route(
+    name="create_image",
+    method="POST",
+    path="/v1/images/generations",
+    caller=Caller.APP,
+    request=openai.ImagesRequest,
+    body_max=_LARGE,
+    reply=openai.ImagesResponse,
+)
+IMAGE_FILE = Route(name="image_file", method="GET", path="/v1/images/files/{token}", caller=Caller.ANYONE)
+OPENAI_ROUTES = (CREATE_IMAGE, IMAGE_FILE)
 LIST_MODELS = Route(name="list_models", method="GET", path="/v1/models", caller=Caller.ANYONE, reply=views.ModelList)
 GET_NETWORK = Route(name="get_network", method="GET", path="/v1/network", caller=Caller.ANYONE, reply=views.NetworkView)
 LIST_MINERS = Route(name="list_miners", method="GET", path="/v1/miners", caller=Caller.ANYONE, reply=views.MinerList)
@@ -182,4 +193,4 @@ PUBLIC_ROUTES = (
     METRICS,
     OPENAPI,
 )
-ROUTES = (*PUBLIC_ROUTES, *MINER_ROUTES)
+ROUTES = (*PUBLIC_ROUTES, *OPENAI_ROUTES, *MINER_ROUTES)

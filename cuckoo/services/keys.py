@@ -56,11 +56,12 @@ class AppKeys:
         self._version = version
         return keys
 
-    def admit(self, authorization: str | None) -> ApiKey | None:
+    def admit(self, authorization: str | None, *, guests: bool = False) -> ApiKey | None:
         """Find out who calls, and count the call.
 
         Args:
             authorization: the header of this name; None without one.
+            guests: where access is open, take a key that is not known for none: some programs can not leave it out.
 
         Returns:
             The key; None for a caller without one where access is open.
@@ -80,6 +81,8 @@ class AppKeys:
         if scheme.lower() != _SCHEME:
             raise KeyRefused('call as an app: the header Authorization has to be "Bearer KEY"')
         key = self._by_hash.get(hash_key(secret.strip()))
+        if key is None and guests and self._open:
+            return None
         if key is None:
             raise KeyRefused("call as an app: this API key is not known here; ask the operator for one")
         if key.revoked_at is not None:

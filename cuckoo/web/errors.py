@@ -1,7 +1,11 @@
-"""Every refusal in one shape: a code for programs, a sentence for people, the field and its limit."""
+"""Every refusal in one shape: a code for programs, a sentence for people, the field and its limit.
+
+Under /v1/images in the shape of OpenAI's API, with its status codes.
+"""
 
 import asyncio
 import math
+import re
 
 import structlog
 from aiohttp import web
@@ -9,10 +13,15 @@ from aiohttp.typedefs import Handler
 
 from cuckoo.domain.errors import CuckooError, InvalidField, Overloaded, PeerFault
 from cuckoo.protocol.messages import ErrorBody
+from cuckoo.protocol.openai import ErrorDetail, ErrorEnvelope
 from cuckoo.web.bodies import json_response
 
 log = structlog.get_logger(__name__)
 
+OPENAI_PATHS = "/v1/images/"
+_OPENAI_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded", 500: "server_error"}
+_OPENAI_FIELDS = {"width_px": "size", "height_px": "size", "pictures": "n"}
+_UNKNOWN_FIELD = re.compile("object contains unknown field `([^`]{1,100})`")
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 _DRAINED_BYTES = 65_536
 """So much of a body that nobody reads is thrown away to keep the connection; more of it closes the connection."""
@@ -23,11 +32,27 @@ _HEARD_S = 1.0
 _INTERNAL = "something went wrong here that is not your fault; it is in the server's log"
 
 
-def refusal(error: CuckooError) -> web.Response:
+def told(request: web.Request, body: ErrorBody, status: int) -> web.Response:
+    """Answer with a refusal, in the shape that the caller's API has."""
+    if not request.path.startswith(OPENAI_PATHS):
+        return json_response(body, status)
+    field, code = _OPENAI_FIELDS.get(body.field, body.field), body.code
+    if field == "model":
+        status, code = 404, "model_not_found"
+    elif unknown := _UNKNOWN_FIELD.search(body.message):
+        status, field, code = 400, unknown[1], "unknown_parameter"
+    elif status == InvalidField.http_status:
+        status, code = 400, "invalid_value"
+    kind = "rate_limit_error" if status == 429 else "server_error" if status >= 500 else "invalid_request_error"
+    detail = ErrorDetail(message=body.message, type=kind, param=field or None, code=_OPENAI_CODES.get(status, code))
+    return json_response(ErrorEnvelope(error=detail), status)
+
+
+def refusal(request: web.Request, error: CuckooError) -> web.Response:
     """Turn one of our errors into an answer; what is not the caller's fault is told without detail."""
     if not isinstance(error, PeerFault):
         log.error("request failed", error=str(error), code=error.code)
-        return json_response(ErrorBody(code=error.code, message=_INTERNAL), 503)
+        return told(request, ErrorBody(code=error.code, message=_INTERNAL), 503)
     body = ErrorBody(
         code=error.code,
         message=str(error),
@@ -35,7 +60,7 @@ def refusal(error: CuckooError) -> web.Response:
         limit=error.limit if isinstance(error, InvalidField) else "",
         retry_after_s=error.retry_after_s if isinstance(error, Overloaded) else None,
     )
-    response = json_response(body, error.http_status)
+    response = told(request, body, error.http_status)
     if isinstance(error, Overloaded):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if error.http_status == 401:
@@ -49,12 +74,12 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except CuckooError as error:
-        return await _without_the_body(request, refusal(error))
+        return await _without_the_body(request, refusal(request, error))
     except web.HTTPException as error:
         if error.status < 400:
             raise
         message = f"{request.method} {request.path}: {error.reason}"
-        response = json_response(ErrorBody(code=_CODES.get(error.status, "refused"), message=message), error.status)
+        response = told(request, ErrorBody(code=_CODES.get(error.status, "refused"), message=message), error.status)
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
@@ -62,7 +87,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except Exception:
         log.exception("request crashed", method=request.method, path=request.path)
-        return json_response(ErrorBody(code="internal", message=_INTERNAL), 500)
+        return told(request, ErrorBody(code="internal", message=_INTERNAL), 500)
 
 
 async def _without_the_body(request: web.Request, response: web.Response) -> web.Response:

@@ -34,6 +34,7 @@ _PATH_TYPES: dict[str, dict[str, Any]] = {
     "dispute": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "challenge": {"type": "integer", "minimum": 1, "maximum": 2**53},
+    "token": {"type": "string", "pattern": r"^[0-9a-f.]{1,120}$"},
 }
 _QUERY: dict[str, list[dict[str, Any]]] = {
     "list_miners": [
@@ -48,6 +49,7 @@ _BODILESS = {
     "task_events": ("text/event-stream", {"type": "string", "description": "events whose data is a TaskEvent"}),
     "task_picture": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
     "dispute_picture": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
+    "image_file": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
     "metrics": ("text/plain", {"type": "string"}),
     "openapi": ("application/json", {"type": "object"}),
 }
@@ -66,6 +68,8 @@ _SUMMARIES = {
     "task_events": "Follow a task by server-sent events",
     "task_picture": "Read a picture",
     "task_receipt": "Read the signed receipt of a task that is done",
+    "create_image": "Ask for pictures as OpenAI's API has it, and wait for them",
+    "image_file": "Read a picture by a link that holds for an hour",
     "list_models": "List the models that tasks may name",
     "get_network": "Read which network this is, and how busy this coordinator",
     "list_miners": "List registered miners, their stake, their work here",

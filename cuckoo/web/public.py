@@ -9,6 +9,7 @@ from cuckoo.domain.task import PICTURES_MAX
 from cuckoo.protocol import routes
 from cuckoo.protocol.messages import Accepted, EvidenceUpload, ReceiptView, TaskRequest, TaskView
 from cuckoo.protocol.views import DisputeList, DrawsView, EvidenceView, Health, MinerList, ModelList, NetworkView
+from cuckoo.runtime.clock import SystemClock
 from cuckoo.runtime.metrics import CONTENT_TYPE
 from cuckoo.services.dispatch.overview import PAGE_MAX
 from cuckoo.services.dispatch.service import Dispatch
@@ -17,6 +18,7 @@ from cuckoo.services.keys import AppKeys
 from cuckoo.services.seeds import Seeds
 from cuckoo.storage.keys import ApiKey
 from cuckoo.web.bodies import JSON, json_response
+from cuckoo.web.images import ImagesApi
 from cuckoo.web.mounting import Handle, digest_in, mount, number_in, task_in
 from cuckoo.web.openapi import openapi_document
 from cuckoo.web.streaming import Streams, stream_events
@@ -53,6 +55,7 @@ class PublicApi:
         self._apps = dispatch.apps
         self._overview = dispatch.overview
         self._seeds = seeds
+        self._images = ImagesApi(dispatch.apps, self._streams, SystemClock())
         self._openapi = openapi_document()
 
     def mount(self, app: web.Application, *, body_limit: int, picture_body_limit: int) -> None:
@@ -82,9 +85,15 @@ class PublicApi:
             admit = admits.get(route.name, self._admit if route.caller is routes.Caller.APP else None)
             limit = picture_body_limit if route.binary else body_limit
             mount(app, route, handlers[route.name], body_limit=limit, admit=admit)
+        self._images.mount(app, body_limit=body_limit, admit=self._admit_guests, key=_KEY)
 
     def _admit(self, request: web.Request) -> None:
         key = self._keys.admit(request.headers.get("Authorization"))
+        if key is not None:
+            request[_KEY] = key
+
+    def _admit_guests(self, request: web.Request) -> None:
+        key = self._keys.admit(request.headers.get("Authorization"), guests=True)
         if key is not None:
             request[_KEY] = key
 

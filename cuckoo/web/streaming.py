@@ -1,7 +1,7 @@
 """Server-sent events. Source: WHATWG HTML, section 9.2."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -69,15 +69,36 @@ async def stream_events(
     heartbeat_s: float = HEARTBEAT_S,
     slow_s: float = SLOW_S,
 ) -> web.StreamResponse:
-    """Answer with a task's events until its final one, with a comment whenever it is quiet.
+    """Answer with a task's events until its final one; raises as ``stream_frames``, and NotFound."""
 
-    A reader that does not keep up is dropped: its connection is closed, and it may come again.
+    async def frames() -> AsyncIterator[bytes]:
+        async with aclosing(cast("AsyncGenerator[TaskEvent, None]", events)) as stream:
+            async for event in stream:
+                yield _frame(event)
 
-    Raises:
-        NotFound: the task is not there; nothing was written yet.
+    return await stream_frames(request, frames(), heartbeat_s=heartbeat_s, slow_s=slow_s)
+
+
+async def stream_frames(
+    request: web.Request,
+    frames: AsyncIterator[bytes],
+    *,
+    headers: Mapping[str, str] | None = None,
+    heartbeat_s: float = HEARTBEAT_S,
+    slow_s: float = SLOW_S,
+) -> web.StreamResponse:
+    """Answer with frames of server-sent events as they come, and with a comment whenever it is quiet.
+
+    A reader that does not keep up is dropped: its connection is closed, and it may come again. What ``frames`` raises
+    before its first one is raised; nothing was written yet.
     """
     response = web.StreamResponse(
-        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        headers={
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+            **(headers or {}),
+        }
     )
 
     async def write(frame: bytes) -> None:
@@ -87,18 +108,17 @@ async def stream_events(
         except TimeoutError:
             raise LimitReached(f"follow a task: nothing was read for {slow_s:g} s", _RETRY_AFTER_S) from None
 
-    async with aclosing(cast("AsyncGenerator[TaskEvent, None]", events)) as stream:
-        upcoming = asyncio.ensure_future(anext(stream))
+    async with aclosing(cast("AsyncGenerator[bytes, None]", frames)) as stream:
+        upcoming = asyncio.ensure_future(anext(stream, None))
         try:
-            event = await upcoming
+            frame = await upcoming
             await response.prepare(request)
-            await write(_frame(event))
-            while not event.kind.final:
-                upcoming = asyncio.ensure_future(anext(stream))
+            while frame is not None:
+                await write(frame)
+                upcoming = asyncio.ensure_future(anext(stream, None))
                 while not (await asyncio.wait({upcoming}, timeout=heartbeat_s))[0]:
                     await write(_HEARTBEAT)
-                event = upcoming.result()
-                await write(_frame(event))
+                frame = upcoming.result()
             await response.write_eof()
         except LimitReached as error:
             if not response.prepared:

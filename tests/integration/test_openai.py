@@ -1,0 +1,201 @@
+"""OpenAI's own packages against a coordinator, unchanged: pictures, streams, links, errors."""
+
+import asyncio
+import base64
+import io
+import json
+import subprocess
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import openai
+import pytest
+from PIL import Image
+
+from cuckoo.domain.task import PICTURES_MAX, TaskStatus
+from cuckoo.protocol.png import receipt_in
+from cuckoo.web import images
+from tests.support.coordinating import MODEL, ScriptedMiner, png, running
+from tests.support.processes import until
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE = ROOT / ".venv" / "bin" / "node"
+JS = ROOT / "tests" / "js"
+
+
+@asynccontextmanager
+async def drawing(folder, *, steps=4):
+    """A coordinator, and a miner that shows each step and then brings a picture."""
+    async with running(folder) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+
+        async def work():
+            while True:
+                signed = await miner.poll()
+                if signed is None:
+                    continue
+                assignment = signed.assignment
+                size = assignment.parameters.width_px, assignment.parameters.height_px
+                for step in range(1, steps + 1):
+                    preview, _ = png(colour=(50 * step, 0, 0))
+                    await miner.progress(assignment, step, preview=preview)
+                pictures = [png(*size, colour=(9, 9, number)) for number in range(assignment.parameters.pictures)]
+                await miner.submit(assignment, miner.result(assignment, pictures=pictures))
+
+        task = asyncio.create_task(work())
+        try:
+            yield coordinator
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            await miner.client.close()
+
+
+@pytest.fixture
+async def coordinator(tmp_path):
+    async with drawing(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(coordinator):
+    async with openai.AsyncOpenAI(base_url=f"{coordinator.origin}/v1", api_key="sk-any", max_retries=0) as found:
+        yield found
+
+
+def picture(image):
+    return Image.open(io.BytesIO(base64.b64decode(image.b64_json)))
+
+
+async def test_generate__defaults__a_png_with_its_receipt(client):
+    answer = await client.images.generate(prompt="a red apple")
+    (only,) = answer.data
+    assert picture(only).format == "PNG"
+    assert receipt_in(base64.b64decode(only.b64_json)).assignment.parameters.prompt == "a red apple"
+    assert (answer.size, answer.output_format, answer.usage.total_tokens) == ("64x64", "png", 0)
+
+
+async def test_generate__several_in_a_size_as_jpeg__as_asked(client):
+    answer = await client.images.generate(
+        model=MODEL.name, prompt="a pear", n=3, size="72x64", output_format="jpeg", output_compression=80, user="u"
+    )
+    assert [(picture(one).format, picture(one).size) for one in answer.data] == [("JPEG", (72, 64))] * 3
+
+
+async def test_generate__url__is_fetched_without_a_key_and_only_as_signed(client, coordinator):
+    answer = await client.images.generate(prompt="a pear", response_format="url")
+    url = answer.data[0].url
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url) as found:
+            assert (found.status, found.content_type) == (200, "image/png")
+            assert receipt_in(await found.read()).assignment.parameters.prompt == "a pear"
+        path, token = url.rsplit("/", 1)
+        changed = (token[:-1] + ("0" if token[-1] != "0" else "1"), token.replace(".0.", ".1.", 1), f"{token}.x", ".")
+        for other in (f"{path}/{one}" for one in changed):
+            async with session.get(other) as refused:
+                assert refused.status == 404, other
+
+
+async def test_url__after_an_hour__is_gone(client, monkeypatch):
+    monkeypatch.setattr(images, "LINK_S", -1)
+    answer = await client.images.generate(prompt="a pear", response_format="url")
+    async with aiohttp.ClientSession() as session, session.get(answer.data[0].url) as refused:
+        assert refused.status == 404
+        assert (await refused.json())["error"]["type"] == "invalid_request_error"
+
+
+async def test_stream__with_previews__partial_images_then_completed(client):
+    stream = await client.images.generate(prompt="a pear", stream=True, partial_images=2)
+    events = [event async for event in stream]
+    assert [event.type for event in events] == [
+        "image_generation.partial_image",
+        "image_generation.partial_image",
+        "image_generation.completed",
+    ]
+    assert [event.partial_image_index for event in events[:2]] == [0, 1]
+    assert picture(events[-1]).size == (64, 64)
+    assert events[-1].usage.total_tokens == 0
+
+
+def test_sync_client__in_a_thread__works(tmp_path):
+    async def main():
+        async with drawing(tmp_path) as coordinator:
+            with openai.OpenAI(base_url=f"{coordinator.origin}/v1", api_key="sk-any", max_retries=0) as client:
+                answer = await asyncio.to_thread(client.images.generate, prompt="a red apple")
+                models = await asyncio.to_thread(client.models.list)
+        return answer, models
+
+    answer, models = asyncio.run(main())
+    assert picture(answer.data[0]).format == "PNG"
+    assert [model.id for model in models.data] == [MODEL.name]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "param", "code"),
+    [
+        ({"n": 0}, openai.BadRequestError, "n", "invalid_value"),
+        ({"n": PICTURES_MAX + 1}, openai.BadRequestError, "n", "invalid_value"),
+        ({"size": "large"}, openai.BadRequestError, "size", "invalid_value"),
+        ({"size": "99999x64"}, openai.BadRequestError, "size", "invalid_value"),
+        ({"size": "65x64"}, openai.BadRequestError, "size", "invalid_value"),
+        ({"model": "gpt-image-2"}, openai.NotFoundError, "model", "model_not_found"),
+        ({"output_format": "svg"}, openai.BadRequestError, "output_format", "invalid_value"),
+        ({"background": "transparent"}, openai.BadRequestError, "background", "invalid_value"),
+        ({"partial_images": 4, "stream": True}, openai.BadRequestError, "partial_images", "invalid_value"),
+        ({"extra_body": {"colour": "red"}}, openai.BadRequestError, "colour", "unknown_parameter"),
+        ({"prompt": "x" * 2_001}, openai.BadRequestError, "prompt", "invalid_value"),
+    ],
+)
+async def test_generate__wrong__is_told_in_their_shape(client, wanted, error, param, code):
+    with pytest.raises(error) as refused:
+        await client.images.generate(**{"prompt": "a pear", **wanted})
+    assert (refused.value.type, refused.value.param, refused.value.code) == ("invalid_request_error", param, code)
+
+
+async def test_generate__closed_coordinator__wrong_key_is_401(tmp_path):
+    async with (
+        running(tmp_path, open_access=False) as coordinator,
+        openai.AsyncOpenAI(base_url=f"{coordinator.origin}/v1", api_key="sk-wrong", max_retries=0) as client,
+    ):
+        with pytest.raises(openai.AuthenticationError) as refused:
+            await client.images.generate(prompt="a pear")
+    assert refused.value.code == "invalid_api_key"
+
+
+async def test_generate__caller_goes__its_task_is_cancelled(tmp_path):
+    async with running(tmp_path) as coordinator:
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+        async with aiohttp.ClientSession() as session:
+            asked = asyncio.create_task(
+                session.post(f"{coordinator.origin}/v1/images/generations", json={"prompt": "a pear"})
+            )
+            assignment = (await miner.poll()).assignment
+            asked.cancel()
+            await asyncio.wait({asked})
+
+        async def cancelled():
+            stored = await coordinator.store.tasks.get(assignment.task_id)
+            return stored.status is TaskStatus.CANCELLED
+
+        await until(cancelled, 20, what="the cancellation")
+        await miner.client.close()
+
+
+async def test_javascript__their_package__works_unchanged(coordinator):
+    process = await asyncio.to_thread(
+        subprocess.run,
+        [NODE, JS / "images.mjs", f"{coordinator.origin}/v1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    said = json.loads(process.stdout)
+    assert said["picture"].startswith("iVBORw0KGgo")
+    assert said["events"][-1] == "image_generation.completed"
+    assert said["refused"] == {"status": 400, "param": "size", "code": "invalid_value"}
+    assert said["models"] == [MODEL.name]
