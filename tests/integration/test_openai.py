@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import subprocess
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -199,3 +200,25 @@ async def test_javascript__their_package__works_unchanged(coordinator):
     assert said["events"][-1] == "image_generation.completed"
     assert said["refused"] == {"status": 400, "param": "size", "code": "invalid_value"}
     assert said["models"] == [MODEL.name]
+
+
+@pytest.mark.parametrize("language", ["python", "javascript"])
+async def test_documents__example__runs_as_it_stands(coordinator, tmp_path, language):
+    text = (ROOT / "docs" / "apps.md").read_text()
+    (code,) = [block for block in text.split(f"```{language}\n")[1:] if "images.generate" in block]
+    code = code.split("```")[0].replace("http://127.0.0.1:8080", coordinator.origin)
+    program, folder = (sys.executable, tmp_path) if language == "python" else (NODE, JS)
+    process = await asyncio.to_thread(
+        subprocess.run,
+        [program, "-c", code] if language == "python" else [program, "--input-type=module", "-e", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    if language == "python":
+        assert sorted(path.name for path in tmp_path.glob("*.png")) == ["apple-0.png", "apple-1.png"]
+    else:
+        assert process.stdout.split()[-2] == "image_generation.completed"
