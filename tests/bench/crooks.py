@@ -4,6 +4,7 @@ Run: python -m tests.bench.crooks [runs of each kind]
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from cuckoo.scheduler.fairness import Share
 from cuckoo.services.mining.backing import UNANSWERED_MOST, UNANSWERED_S
 from cuckoo.services.mining.slots import Slots
 from cuckoo.services.verifying.share import ShareWatch
-from tests.bench.cheats import tasks_until
 from tests.support.mining import Clock
 
 OUT = Path("crooks.json")
@@ -61,7 +61,8 @@ def honest(runs: int, tasks: int = 10_000) -> float:
 
 def until(chance: float) -> str:
     """Return in how many tasks something of this chance has happened once, in the median and with 95 %."""
-    return f"{tasks_until(chance, 0.5)} / {tasks_until(chance, 0.95)}"
+    median, most = (math.ceil(math.log(1 - part) / math.log(1 - chance)) for part in (0.5, 0.95))
+    return f"{median} / {most}"
 
 
 def rows_of(runs: int) -> list[tuple[str, str, str]]:

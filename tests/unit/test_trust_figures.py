@@ -9,10 +9,18 @@ from cuckoo.domain.network import MAIN
 from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.scheduler.health import Health
 from cuckoo.services.auditing.sampling import MORE, NEWCOMER_AUDITS
+from tests.bench import crooks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
-TEXT = " ".join(PAGE.split("## When cheating loses money", 1)[1].split("\n## ", 1)[0].split())
+
+
+def section(title):
+    """Read a section of the page, each run of blanks as one."""
+    return " ".join(PAGE.split(f"## {title}", 1)[1].split("\n## ", 1)[0].split())
+
+
+TEXT = section("When cheating loses money")
 HOUR = 3_600
 
 
@@ -68,6 +76,19 @@ def test_premises__are_the_defaults():
 def test_table__while_the_jury_sits__follows_from_the_defaults(an_hour):
     fakes = paid_fakes(Q * MORE)  # found once, it is checked like a newcomer until found right three times
     cycle_s = (fakes + 1) * HOUR / an_hour + left_out_s()
-    paid = fakes * JUDGED_S / cycle_s
+    paid = paid_fakes(Q) + fakes * JUDGED_S / cycle_s  # a known miner's, until it is first found; then these
     two = FLOOR * (1 - (1 - SLASH / FLOOR) ** 2)
     assert f"| {an_hour} | {paid:,.0f} | {two / paid:,.2f} CAI |" in TEXT
+
+
+def test_coordinators_that_cheat__as_the_bench_finds_them__stand_on_the_page():
+    text = section("Coordinators that cheat")
+    assert all(crook.sentence in text for crook in crooks.Crook)
+    steered = {}
+    for what, who, tasks in crooks.rows_of(1_000):
+        if what.endswith("%"):
+            steered.setdefault((what.rsplit(",", 1)[0], who), []).append(tasks)
+    assert steered
+    for row in steered.values():
+        assert f"| {' | '.join(row)} |" in text
+    assert f"{100 * crooks.honest(1_000):.1f} % of the miners of an honest coordinator warn" in text
