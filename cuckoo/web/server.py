@@ -18,6 +18,7 @@ from cuckoo.web.doorkeeper import Doorkeeper, room_for
 from cuckoo.web.errors import errors
 from cuckoo.web.miner_api import MinerApi
 from cuckoo.web.public import PublicApi
+from cuckoo.web.serving_pages import mount_pages
 
 CONNECTIONS = 16_000
 """Room for 10,000 parked miners, and for apps."""
@@ -57,6 +58,7 @@ def coordinator_app(
     app = web.Application(middlewares=[errors])
     public = PublicApi(dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit)
     public.mount(app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes)
+    mount_pages(app)
     MinerApi(dispatch, sessions).mount(
         app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes
     )

@@ -1,0 +1,141 @@
+// The network at a glance: numbers, and each miner's work against its odds.
+
+import { read } from "./api.js";
+import { say } from "./words.js";
+
+const EVERY_MS = 5_000;
+const SIDE = { width: 460, height: 260, left: 46, right: 12, top: 10, bottom: 38 };
+const AWAY = 3.29; // standard deviations: one miner of a thousand lies beyond
+
+const whole = (wei) => Number(BigInt(wei) / 10n ** 18n);
+const count = (value) => value.toLocaleString(document.documentElement.lang);
+const element = (id) => document.getElementById(id);
+
+let shown = null;
+
+export async function follow() {
+  for (;;) {
+    try {
+      shown = await look();
+      draw();
+    } catch {
+      // The page says so where a picture is asked for; here the last numbers stay.
+    }
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+  }
+}
+
+export function draw() {
+  if (!shown) return;
+  const { network, miners } = shown;
+  const working = miners.filter((miner) => miner.signed_in);
+  const tiles = {
+    tileMiners: working.length,
+    tileStake: working.reduce((sum, miner) => sum + whole(miner.weight_wei), 0),
+    tileWaiting: network.queued,
+    tileRunning: network.running,
+    tileDone: miners.reduce((sum, miner) => sum + miner.done, 0),
+  };
+  element("tiles").replaceChildren(...Object.entries(tiles).map(([name, value]) => pair(say(name), count(value))));
+  element("plot").replaceChildren(plot(miners.filter((miner) => miner.assigned > 0)));
+  element("miners").replaceChildren(...table(miners));
+}
+
+async function look() {
+  const network = await read("/v1/network");
+  const miners = [];
+  let after = 0;
+  while (after !== null && miners.length < 10_000) {
+    const page = await read(`/v1/miners?limit=1000&after=${after}`);
+    miners.push(...page.miners);
+    after = page.cursor ?? null;
+  }
+  return { network, miners };
+}
+
+export function nameOf(node) {
+  const miner = shown?.miners.find((one) => one.node_id === node);
+  try {
+    const name = JSON.parse(miner.introduction).name;
+    if (typeof name === "string" && name) return `${name.slice(0, 40)} (${node})`;
+  } catch {
+    // no introduction, or one that is no JSON
+  }
+  return String(node);
+}
+
+function pair(name, value) {
+  const box = document.createElement("div");
+  const [term, number] = [document.createElement("dt"), document.createElement("dd")];
+  term.textContent = name;
+  number.textContent = value;
+  box.append(term, number);
+  return box;
+}
+
+function svg(kind, attributes, text) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function plot(miners) {
+  if (!miners.length) {
+    const nothing = document.createElement("p");
+    nothing.textContent = say("noWork");
+    return nothing;
+  }
+  const most = Math.max(4, ...miners.map((miner) => Math.max(miner.expected, miner.assigned))) * 1.1;
+  const x = (value) => SIDE.left + (value / most) * (SIDE.width - SIDE.left - SIDE.right);
+  const y = (value) => SIDE.height - SIDE.bottom - (value / most) * (SIDE.height - SIDE.bottom - SIDE.top);
+  const picture = svg("svg", {
+    viewBox: `0 0 ${SIDE.width} ${SIDE.height}`, role: "img", "aria-label": `${say("fairTitle")} ${say("fairText")}`,
+  });
+  const edges = Array.from({ length: 41 }, (_, step) => (most * step) / 40);
+  const spread = (value) => AWAY * Math.sqrt(value);
+  const band = [
+    ...edges.map((value) => [x(value), y(Math.min(most, value + spread(value)))]),
+    ...edges.reverse().map((value) => [x(value), y(Math.max(0, value - spread(value)))]),
+  ];
+  picture.append(svg("polygon", { class: "band", points: band.map((point) => point.join(",")).join(" ") }));
+  picture.append(svg("line", { class: "axis", x1: x(0), y1: y(0), x2: x(most), y2: y(0) }));
+  picture.append(svg("line", { class: "axis", x1: x(0), y1: y(0), x2: x(0), y2: y(most) }));
+  picture.append(svg("line", { class: "even", x1: x(0), y1: y(0), x2: x(most), y2: y(most) }));
+  for (const part of [0.5, 1]) {
+    const value = Math.round((most / 1.1) * part);
+    picture.append(svg("text", { x: x(value), y: y(0) + 15, "text-anchor": "middle" }, count(value)));
+    picture.append(svg("text", { x: x(0) - 6, y: y(value) + 4, "text-anchor": "end" }, count(value)));
+  }
+  picture.append(svg("text", { x: x(most / 2), y: SIDE.height - 6, "text-anchor": "middle" }, say("xAxis")));
+  picture.append(svg("text", { x: 12, y: y(most / 2), "text-anchor": "middle", transform: `rotate(-90 12 ${y(most / 2)})` }, say("yAxis")));
+  for (const miner of miners) {
+    const away = Math.abs(miner.assigned - miner.expected) > AWAY * Math.sqrt(Math.max(miner.variance, 1));
+    const dot = svg("circle", { cx: x(miner.expected), cy: y(miner.assigned), r: 4.5, class: away ? "away" : "" });
+    dot.append(svg("title", {}, `${nameOf(miner.node_id)}: ${miner.assigned} / ${miner.expected.toFixed(1)}`));
+    picture.append(dot);
+  }
+  return picture;
+}
+
+function table(miners) {
+  const row = (kind, cells) => {
+    const made = document.createElement("tr");
+    for (const cell of cells) {
+      const one = document.createElement(kind);
+      if (kind === "th") one.scope = "col";
+      one.textContent = cell;
+      made.append(one);
+    }
+    return made;
+  };
+  const [head, body] = [document.createElement("thead"), document.createElement("tbody")];
+  head.append(row("th", ["colMiner", "colStake", "colExpected", "colDone", "colFailed"].map((name) => say(name))));
+  for (const miner of miners.slice(0, 200)) {
+    body.append(row("td", [
+      nameOf(miner.node_id), count(whole(miner.weight_wei)), miner.expected.toFixed(1), count(miner.done),
+      count(miner.failed + miner.lost),
+    ]));
+  }
+  return [head, body];
+}
