@@ -17,9 +17,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-# What the tests need of npm besides: OpenAI's package.
-.venv/.js: .venv/.python tests/js/package.json tests/js/package-lock.json
-	@cd tests/js && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts
+# What the tests need of npm besides: OpenAI's package, Chromium, axe.
+.venv/.js: .venv/.python tests/js/package.json tests/js/package-lock.json tests/browser/package.json tests/browser/package-lock.json
+	@for folder in tests/js tests/browser; do (cd $$folder && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts); done
 	@touch $@
 
 .PHONY: install
@@ -62,7 +62,7 @@ check: install .venv/.slither ## lint, types, floors, contract format, lint and 
 	@cd contracts && { found=$$(../.venv/slither/bin/slither . 2>&1) || { echo "$$found"; exit 1; }; }
 
 .PHONY: test
-test: install ## all tests: unit, contracts, integration, system
+test: install ## all tests: unit, contracts, integration, system, browser
 	@cd contracts && forge test
 	@$(PY) -m pytest tests
 

@@ -102,7 +102,7 @@ function complain(text) {
 async function show(task) {
   current?.stop.abort();
   const stop = new AbortController();
-  current = { task, stop };
+  current = { task, stop, attempts: new Set() };
   for (const id of ["story", "stage"]) element(id).replaceChildren();
   for (const id of ["links", "verify"]) element(id).hidden = true;
   status("");
@@ -147,12 +147,10 @@ async function happened(event, task, view) {
       if (event.reason) tell(say("again", event));
       status(event.position ? say("queued", event) : say("queuedNext"));
       return false;
-    case "drawn": {
-      const { attempt } = event;
-      tell(say("drawn", { miner: nameOf(attempt.miner_node), candidates: attempt.candidates, odds: (attempt.odds * 100).toFixed(1) }));
+    case "drawn":
+      tellDrawn([event.attempt]);
       status(say("drawing", { step: 0, steps: event.steps }));
       return false;
-    }
     case "progress":
       progress(event.step / event.steps);
       status(say("drawing", event));
@@ -173,6 +171,7 @@ async function finished(task) {
   const [view, receipt] = await Promise.all([read(`/v1/tasks/${task}`), read(`/v1/tasks/${task}/receipt`)]);
   const drawn = await Promise.all(view.pictures.map((path) => picture(path)));
   if (current?.task !== task) return;
+  tellDrawn(view.attempts); // where it was done before anybody listened
   stage(drawn, view.parameters.width_px <= SMALL_PX ? "small" : "");
   progress(1);
   const seconds = (view.finished_at - view.created_at).toFixed(1);
@@ -198,6 +197,14 @@ function stage(blobs, look) {
     return image;
   }));
   for (const url of old) URL.revokeObjectURL(url);
+}
+
+function tellDrawn(attempts) {
+  for (const attempt of attempts) {
+    if (current.attempts.has(attempt.attempt)) continue;
+    current.attempts.add(attempt.attempt);
+    tell(say("drawn", { miner: nameOf(attempt.miner_node), candidates: attempt.candidates, odds: (attempt.odds * 100).toFixed(1) }));
+  }
 }
 
 function tell(text) {

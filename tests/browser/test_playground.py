@@ -1,0 +1,161 @@
+"""The playground in a real Chromium: asked from the keyboard, watched, told, and kept; in both languages, themes, sizes."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.coordinating import running
+from tests.support.painter import studio
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+AXE = (Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js").read_text
+DONE = "#links:not([hidden])"
+
+
+@asynccontextmanager
+async def opened(browser, origin, **options):
+    """A page that notes what goes wrong: errors, refusals of the policy, requests to elsewhere."""
+    context = await browser.new_context(**{"viewport": {"width": 1200, "height": 900}, "locale": "en", **options})
+    page = await context.new_page()
+    page.wrong = []
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and page.wrong.append(said.text))
+    page.on("request", lambda asked: asked.url.startswith((origin, "blob:")) or page.wrong.append(asked.url))
+    try:
+        await page.goto(origin)
+        yield page
+        assert page.wrong == []
+    finally:
+        await context.close()
+
+
+async def accessible(page):
+    """Assert that axe finds nothing."""
+    # By the debugger, which the page's own policy does not bind.
+    await page.evaluate(AXE())
+    found = json.loads(await page.evaluate("axe.run().then((found) => JSON.stringify(found.violations))"))
+    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+
+
+async def story(page):
+    return await page.locator("#story li").all_inner_texts()
+
+
+async def test_generate__from_the_keyboard__picture_story_and_gallery(browser, tmp_path):
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")  # skips to the prompt
+        await page.keyboard.type("a red apple")
+        await page.keyboard.press("Control+Enter")
+        await page.wait_for_selector(DONE)
+        told = await story(page)
+        assert told[0] == "Asked."
+        assert told[1] == "Drawn: miner 2, among 1 with odds of 100.0 %."
+        assert told[-1].startswith("Signed by 0x")
+        assert await page.get_attribute("#stage img", "alt") == "Picture: a red apple"
+        assert await page.locator("#gallery li").count() == 1
+        async with page.expect_download() as download:
+            await page.click("#save")
+        assert (await download.value).suggested_filename == "picture.png"
+        await accessible(page)
+
+
+async def test_permalink__opened_anew__shows_the_same_task(browser, tmp_path):
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.fill("#prompt", "a pear")
+        await page.click("#draw")
+        await page.wait_for_selector(DONE)
+        link = page.url
+        async with opened(browser, coordinator.origin) as other:
+            await other.goto(link)
+            await other.reload()
+            await other.wait_for_selector(DONE)
+            assert await other.input_value("#prompt") == "a pear"
+            assert len(await story(other)) == 4
+
+
+async def test_progress__while_it_is_drawn__previews_steps_and_a_way_back(browser, tmp_path):
+    gate = asyncio.Event()
+    async with studio(tmp_path, gate=gate) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.fill("#prompt", "a pear")
+        await page.click("#draw")
+        await page.wait_for_selector("#stage img.preview")
+        await page.get_by_text("Step 4 of 4").wait_for()
+        await accessible(page)
+        await page.click("#cancel")
+        await page.get_by_text("Taken back.").wait_for()
+        gate.set()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["en", "ko"])
+@pytest.mark.parametrize("width", [320, 1200])
+async def test_look__languages_themes_and_widths__fit_and_are_accessible(browser, tmp_path, scheme, locale, width):
+    async with (
+        studio(tmp_path) as coordinator,
+        opened(
+            browser,
+            coordinator.origin,
+            color_scheme=scheme,
+            locale=locale,
+            viewport={"width": width, "height": 800},
+        ) as page,
+    ):
+        await page.wait_for_selector("#tiles dd")
+        assert await page.evaluate("document.documentElement.lang") == locale
+        assert await page.inner_text("#draw") == {"en": "Draw", "ko": "그리기"}[locale]
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        await accessible(page)
+
+
+async def test_choices__language_and_theme__stay_after_a_reload(browser, tmp_path):
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.select_option("#language", "ko")
+        await page.select_option("#theme", "dark")
+        await page.reload()
+        assert await page.inner_text("#draw") == "그리기"
+        assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+async def test_words__both_languages__say_the_same_things(browser, tmp_path):
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        names = await page.evaluate(
+            """import('/pages/words.js').then(({WORDS}) => Object.values(WORDS).map((one) =>
+            Object.entries(one).map(([name, text]) => name + (text.match(/{\\w+}/g) ?? []).sort()).sort()))"""
+        )
+        assert names[0] == names[1]
+
+
+async def test_refused__value_beyond_a_limit__is_said_beside_the_form(browser, tmp_path):
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.click("summary >> nth=0")
+        await page.fill("#prompt", "a pear")
+        await page.fill("#width", "2048")
+        await page.click("#draw")
+        await page.wait_for_selector("#error:not([hidden])")
+        assert "width" in await page.inner_text("#error")
+        await accessible(page)
+        page.wrong.clear()  # the browser notes the refusal
+
+
+async def test_closed__without_a_key__says_so_and_takes_one(browser, tmp_path):
+    async with running(tmp_path, open_access=False) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.fill("#prompt", "a pear")
+        await page.click("#draw")
+        await page.wait_for_selector("#error:not([hidden])")
+        assert "API key" in await page.inner_text("#error")
+        page.wrong.clear()
+
+
+async def test_hostile__prompt_and_introduction__are_text(browser, tmp_path):
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        page.on("dialog", lambda dialog: page.wrong.append(dialog.message))
+        await page.fill("#prompt", hostile)
+        await page.click("#draw")
+        await page.wait_for_selector(DONE)
+        assert await page.inner_text("#gallery span") == hostile
+        assert await page.locator("#gallery script").count() == 0
