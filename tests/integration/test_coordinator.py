@@ -303,6 +303,40 @@ async def test_events__whole_life__queued_drawn_progress_done(coordinator, clien
     assert [event.kind async for event in client.events(view.task_id)] == [EventKind.DONE]
 
 
+async def test_events__others_wait_before_it__position_and_eta_are_told_whenever_they_change(
+    coordinator, client, miner
+):
+    for _ in range(2):  # so that something is known about how long a picture takes
+        await client.submit(APPLE)
+        assignment = (await miner.poll()).assignment
+        await miner.submit(assignment, miner.result(assignment))
+    first = await client.submit(TaskRequest(prompt="a pear"))
+    await client.submit(TaskRequest(prompt="a plum"))
+    last = await client.submit(TaskRequest(prompt="a fig"))
+    seen = []
+
+    async def follow():
+        async for event in client.events(last.task_id):
+            seen.append(event)
+            if event.kind is EventKind.DRAWN:
+                return
+
+    following = asyncio.create_task(follow())
+    await until(lambda: seen)
+    await coordinator.tick()
+    await client.cancel(first.task_id)
+    await coordinator.tick()
+    await until(lambda: seen[-1].position == 1)
+    told = [(event.position, event.eta_p50_s, event.eta_p90_s) for event in seen]
+    assert sorted({position for position, _, _ in told}) == [1, 2]
+    assert all(0 <= p50 <= p90 for _, p50, p90 in told)
+    for _ in range(2):
+        assignment = (await miner.poll()).assignment
+        await miner.submit(assignment, miner.result(assignment))
+    await following
+    assert seen[-1].eta_p50_s is not None
+
+
 async def test_drain__with_an_attempt_under_way__waits_for_it_and_takes_nothing_new(coordinator, client, miner):
     from cuckoo.domain.errors import Unavailable
 

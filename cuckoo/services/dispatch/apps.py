@@ -23,7 +23,7 @@ from cuckoo.runtime.metrics import CoordinatorMetrics
 from cuckoo.scheduler.events import TaskAccepted, TaskCancelled
 from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
-from cuckoo.services.dispatch.live import LiveTask, assignment_of, queued_event, task_of
+from cuckoo.services.dispatch.live import LiveTask, assignment_of, drawn_event, queued_event, task_of
 from cuckoo.services.dispatch.requests import parameters_of
 from cuckoo.storage.keys import ApiKey
 from cuckoo.storage.records import AttemptState, Inserted, NewTask, StoredTask
@@ -253,9 +253,8 @@ class AppDesk:
 
     def _so_far(self, task: LiveTask) -> list[TaskEvent]:
         if task.status is TaskStatus.QUEUED:
-            return [queued_event(task, self._engine.state.position(task.task_id))]
-        last = task.attempts[-1].view()
-        events = [TaskEvent(kind=EventKind.DRAWN, task_id=task.task_id, attempt=last, steps=task.steps)]
+            return [queued_event(task, self._engine.state, self._clock.now())]
+        events = [drawn_event(task, self._engine.state, self._clock.now())]
         if task.step:
             events.append(TaskEvent(kind=EventKind.PROGRESS, task_id=task.task_id, step=task.step, steps=task.steps))
         return events
