@@ -6,11 +6,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from cuckoo.client.http import PICTURE_MAX_BYTES, Http
 from cuckoo.domain.errors import ConfigError, CoordinatorUnreachable, PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
-from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_json, encode_json
+from cuckoo.protocol.messages import (
+    BatchRequest,
+    BatchView,
+    ReceiptView,
+    TaskRequest,
+    TaskView,
+    decode_json,
+    encode_json,
+)
 from cuckoo.protocol.routes import Route
 from cuckoo.protocol.views import DrawsView, MinerList, ModelList, NetworkView, TaskEvent
 from cuckoo.runtime.retry import backoff_s
@@ -61,13 +71,17 @@ class AppClient:
             request: what for.
             idempotency_key: send the same one when trying again, and there will be one task only.
         """
+        return decode_json(await self._send(routes.SUBMIT_TASK, request, idempotency_key), TaskView)
+
+    async def submit_batch(self, request: BatchRequest, *, idempotency_key: str | None = None) -> BatchView:
+        """Ask for several things at once: all become tasks, or none does; the arguments as for ``submit``."""
+        return decode_json(await self._send(routes.SUBMIT_BATCH, request, idempotency_key), BatchView)
+
+    async def _send(self, route: Route, request: msgspec.Struct, idempotency_key: str | None) -> bytes:
         headers = {"Content-Type": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
-        body = await self._http.call(
-            routes.SUBMIT_TASK.method, routes.SUBMIT_TASK.path, body=encode_json(request), headers=headers
-        )
-        return decode_json(_there(body), TaskView)
+        return _there(await self._http.call(route.method, route.path, body=encode_json(request), headers=headers))
 
     async def get(self, task_id: TaskId) -> TaskView:
         """Read a task."""
