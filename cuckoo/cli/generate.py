@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cuckoo.domain.identifiers import NodeId
     from cuckoo.protocol.messages import TaskRequest
     from cuckoo.protocol.views import TaskEvent
-    from cuckoo.services.asking import Listener, Made
+    from cuckoo.client.asking import Listener
+    from cuckoo.client.pictures import Pictures
 
 
 @click.command(
@@ -83,7 +84,7 @@ def generate(
     made, miner = asyncio.run(_generate(origin, find_api_key(api_key), TaskRequest(**wishes)))
     seconds = time.monotonic() - began
     for target, picture in zip(targets, made.pictures, strict=True):
-        _write(target, picture)
+        _write(target, picture.png)
     if receipt_file is not None:
         _write(receipt_file, encode_json(made.receipt) + b"\n")
     attempt, seed = made.attempt, made.task.parameters.seed
@@ -125,10 +126,10 @@ def _write(path: Path, content: bytes) -> None:
         raise ConfigError(f"write {path}: {error.strerror}") from None
 
 
-async def _generate(origin: str, api_key: str | None, request: "TaskRequest") -> tuple["Made", str]:
+async def _generate(origin: str, api_key: str | None, request: "TaskRequest") -> tuple["Pictures", str]:
     """Ask, with a bar on standard error; returns what was made and the miner's name."""
     from cuckoo.client.app import AppClient
-    from cuckoo.services.asking import ask, miner_names
+    from cuckoo.client.asking import ask, miner_names
 
     async with AppClient(origin, api_key=api_key) as client:
         try:
@@ -138,7 +139,7 @@ async def _generate(origin: str, api_key: str | None, request: "TaskRequest") ->
             raise CoordinatorUnreachable(f"{error}\n{advice}") from error
         names = miner_names(miners)
         with _progress() as progress:
-            made = await ask(client, request, miners, _listener(progress, request.prompt, names))
+            made = await ask(client, request, _listener(progress, request.prompt, names))
         return made, names[made.attempt.miner_node]
 
 

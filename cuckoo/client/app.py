@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
@@ -62,6 +63,10 @@ class AppClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
         await self._http.close()
 
     async def submit(self, request: TaskRequest, *, idempotency_key: str | None = None) -> TaskView:
@@ -91,17 +96,18 @@ class AppClient:
         """Take a task back; one that is over stays as it is."""
         return decode_json(await self._read(routes.CANCEL_TASK, task=task_id), TaskView)
 
-    async def events(self, task_id: TaskId) -> AsyncIterator[TaskEvent]:
+    async def events(self, task_id: TaskId) -> AsyncGenerator[TaskEvent, None]:
         """Follow a task to its end; a connection that breaks is opened again, and the state then comes once more."""
         failures = 0
         while True:
             ended = CoordinatorUnreachable(f"follow task {task_id}: the stream ended before the task did")
             try:
-                async for event in self._stream(task_id):
-                    failures = 0
-                    yield event
-                    if event.kind.final:
-                        return
+                async with aclosing(self._stream(task_id)) as stream:
+                    async for event in stream:
+                        failures = 0
+                        yield event
+                        if event.kind.final:
+                            return
             except CoordinatorUnreachable as error:
                 ended = error
             failures += 1
@@ -109,7 +115,7 @@ class AppClient:
                 raise ended
             await asyncio.sleep(backoff_s(failures, cap_s=10.0, draw=random.random))
 
-    async def _stream(self, task_id: TaskId) -> AsyncIterator[TaskEvent]:
+    async def _stream(self, task_id: TaskId) -> AsyncGenerator[TaskEvent, None]:
         path = routes.TASK_EVENTS.path.format(task=task_id)
         async with self._http.answer("GET", path, timeout_s=None, silence_s=SILENCE_S) as response:
             data = b""
