@@ -8,7 +8,7 @@ from tests.support.coordinating import ScriptedMiner, png
 
 
 @asynccontextmanager
-async def working(coordinator, *, fails=False):
+async def working(coordinator, *, fails=False, fails_at=None):
     """A miner that draws whatever comes, or fails at it."""
     miner = ScriptedMiner(coordinator)
     await miner.sign_in()
@@ -18,7 +18,7 @@ async def working(coordinator, *, fails=False):
             signed = await miner.poll()
             if signed is None:
                 continue
-            if fails:
+            if fails or signed.assignment.parameters.prompt == fails_at:
                 await miner.client.fail(
                     miner.token,
                     signed.assignment.task_id,
