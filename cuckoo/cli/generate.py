@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--prompts",
     "prompts_file",
-    type=click.File(encoding="utf-8"),
+    type=click.File(encoding="utf-8", lazy=True),
     metavar="FILE",
     help="A prompt a line, at most 100; - reads standard input. In place of PROMPT.",
 )
