@@ -1,44 +1,47 @@
-"""``cuckoo generate``: ask a coordinator for pictures, watch them being drawn, check the receipt."""
+"""``cuckoo generate``: ask a coordinator for pictures, watch them being drawn, check the receipts, save them."""
 
 import asyncio
-import time
+import os
+import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from cuckoo.cli.apikeys import find_api_key
-from cuckoo.cli.options import examples, json_option
+from cuckoo.cli.options import Place, examples, json_option, place_options
 from cuckoo.cli.output import note, print_json
-from cuckoo.domain.errors import ConfigError, CoordinatorUnreachable
+from cuckoo.domain.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rich.progress import Progress
-
-    from cuckoo.domain.identifiers import NodeId
-    from cuckoo.protocol.messages import TaskRequest
-    from cuckoo.protocol.views import TaskEvent
-    from cuckoo.services.asking import Listener, Made
+    from cuckoo.cli.fetching import Saved
 
 
 @click.command(
     epilog=examples(
         'cuckoo generate "a red apple" -o apple.png',
         'cuckoo generate "a blue heart" -n 4 --seed 7 -o heart.png --receipt heart.json',
+        "cuckoo generate --prompts animals.txt -o animal.png",
+        "cuckoo generate --resume",
     )
 )
-@click.argument("prompt")
+@click.argument("prompt", required=False)
+@click.option(
+    "--prompts",
+    "prompts_file",
+    type=click.File(encoding="utf-8", lazy=True),
+    metavar="FILE",
+    help="A prompt a line, at most 100; - reads standard input. In place of PROMPT.",
+)
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     default="picture.png",
     show_default=True,
-    help="Where the picture goes; several get numbers.",
+    help="Where the picture goes; several get numbers, and nothing is overwritten.",
 )
-@click.option("-n", "--pictures", type=int, default=1, show_default=True, help="How many, 1 to 8.")
+@click.option("-n", "--pictures", type=int, default=1, show_default=True, help="How many of each prompt, 1 to 8.")
 @click.option("--seed", type=int, help="Same seed, same picture.  [default: drawn at random]")
 @click.option("--steps", type=int, help="Denoising steps.  [default: the model's]")
 @click.option("--guidance", type=float, help="How closely to follow the prompt.  [default: the model's]")
@@ -67,112 +70,119 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="File with the coordinator's API key, or env:NAME.  [env: the key itself in CUCKOO_API_KEY]",
 )
+@click.option("--no-preview", is_flag=True, help="Show no pictures in the terminal (kitty's and iTerm2's can).")
+@click.option("--resume", is_flag=True, help="Get what was asked for before and did not arrive.")
 @json_option
+@place_options
 def generate(
-    *, output: Path, receipt_file: Path | None, origin: str, api_key: str | None, as_json: bool, **wishes: Any
+    *,
+    place: Place,
+    prompt: str | None,
+    prompts_file: TextIO | None,
+    output: Path,
+    receipt_file: Path | None,
+    origin: str,
+    api_key: str | None,
+    no_preview: bool,
+    resume: bool,
+    as_json: bool,
+    **wishes: Any,
 ) -> None:
     """Ask a coordinator for pictures of PROMPT.
 
-    Shows which miner was drawn and with which odds, and checks that its signed receipt fits the pictures. Ctrl-C
-    cancels the task, so that nobody draws for nothing.
+    Shows which miner was drawn and with which odds, and checks that its signed receipt fits the pictures; the receipt
+    lies inside each PNG file. Ctrl-C leaves the tasks running, --resume gets their pictures; Ctrl-C twice cancels them.
     """
-    from cuckoo.protocol.messages import TaskRequest, encode_json
+    from cuckoo.cli.bars import Bars
+    from cuckoo.cli.fetching import Fetching
+    from cuckoo.cli.inline import protocol_of
+    from cuckoo.cli.orders import Order, Orders
+    from cuckoo.protocol.messages import TaskRequest
 
-    targets = _targets(output, wishes["pictures"])
-    began = time.monotonic()
-    made, miner = asyncio.run(_generate(origin, find_api_key(api_key), TaskRequest(**wishes)))
-    seconds = time.monotonic() - began
-    for target, picture in zip(targets, made.pictures, strict=True):
-        _write(target, picture)
-    if receipt_file is not None:
-        _write(receipt_file, encode_json(made.receipt) + b"\n")
-    attempt, seed = made.attempt, made.task.parameters.seed
-    if as_json:
-        print_json(
-            {
-                "task": made.task.task_id,
-                "prompt": made.task.parameters.prompt,
-                "seed": seed,
-                "miner": attempt.miner_node,
-                "miner_name": miner,
-                "odds": attempt.odds,
-                "pictures": [str(target) for target in targets],
-                "receipt": None if receipt_file is None else str(receipt_file),
-                "seconds": round(seconds, 3),
-            }
+    prompts = _prompts(prompt, prompts_file, resume=resume)
+    orders = Orders(place.data_dir / "orders")
+    if resume:
+        wanted = orders.all()
+        if not wanted:
+            note("nothing is left to get")
+    else:
+        for path in (output, receipt_file):
+            if path is not None and not path.parent.is_dir():
+                raise ConfigError(f"write {path}: there is no folder {path.parent}")
+        order = Order(
+            key=secrets.token_hex(16),
+            origin=origin,
+            requests=tuple(TaskRequest(prompt=one, **wishes) for one in prompts),
+            output=str(output.absolute()),
+            receipt_file="" if receipt_file is None else str(receipt_file.absolute()),
         )
-        return
-    for target in targets:
-        click.echo(str(target))
-    device = made.receipt.receipt.profile.device
-    note(f"drawn by {miner} (node {attempt.miner_node}, odds {attempt.odds:.0%}) on {device} in {seconds:.1f} s")
-    note(f"seed {seed}; its signed receipt fits what came")
+        wanted = [order]
+    bars = Bars(None if no_preview else protocol_of(os.environ))
+    got = asyncio.run(Fetching(orders, bars, find_api_key(api_key), note).run(wanted))
+    if not as_json:
+        for one in got.saved:
+            _tell(one)
+    elif resume or prompts_file is not None:
+        print_json({"tasks": [_as_json(one) for one in got.saved]})
+    elif got.saved:
+        print_json(_as_json(got.saved[0]))
+    if got.interrupted:
+        raise click.Abort
+    for error in got.errors[1:]:
+        note(str(error))
+    if got.errors:
+        raise got.errors[0]
 
 
-def _targets(output: Path, pictures: int) -> list[Path]:
-    """Name the files: apple.png, or apple-1.png, apple-2.png, ..."""
-    if not output.parent.is_dir():
-        raise ConfigError(f"write {output}: there is no folder {output.parent}")
-    if pictures <= 1:
-        return [output]
-    return [output.with_stem(f"{output.stem}-{number}") for number in range(1, pictures + 1)]
+def _prompts(prompt: str | None, file: TextIO | None, *, resume: bool) -> list[str]:
+    """Read what is to be drawn; raises UsageError, or ConfigError for a file that holds too few or too many."""
+    from cuckoo.protocol.messages import BATCH_MAX
 
-
-def _write(path: Path, content: bytes) -> None:
+    given = [
+        name for name, one in (("PROMPT", prompt), ("--prompts", file), ("--resume", resume or None)) if one is not None
+    ]
+    if len(given) != 1:
+        raise click.UsageError(
+            "Give one of PROMPT, --prompts FILE and --resume" + (f", not {' and '.join(given)}." if given else ".")
+        )
+    if prompt is not None:
+        return [prompt]
+    if file is None:
+        return []
     try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise ConfigError(f"write {path}: {error.strerror}") from None
+        prompts = [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"read prompts from {file.name}: {error}") from None
+    if not 0 < len(prompts) <= BATCH_MAX:
+        raise ConfigError(f"read prompts from {file.name}: it has {len(prompts):,}, it must have 1 to {BATCH_MAX}")
+    return prompts
 
 
-async def _generate(origin: str, api_key: str | None, request: "TaskRequest") -> tuple["Made", str]:
-    """Ask, with a bar on standard error; returns what was made and the miner's name."""
-    from cuckoo.client.app import AppClient
-    from cuckoo.services.asking import ask, miner_names
-
-    async with AppClient(origin, api_key=api_key) as client:
-        try:
-            miners = (await client.miners()).miners
-        except CoordinatorUnreachable as error:
-            advice = "start one with cuckoo coordinator, or name another with --coordinator URL"
-            raise CoordinatorUnreachable(f"{error}\n{advice}") from error
-        names = miner_names(miners)
-        with _progress() as progress:
-            made = await ask(client, request, miners, _listener(progress, request.prompt, names))
-        return made, names[made.attempt.miner_node]
+def _as_json(one: "Saved") -> dict[str, Any]:
+    made = one.made
+    return {
+        "task": made.task.task_id,
+        "prompt": made.task.parameters.prompt,
+        "seed": made.task.parameters.seed,
+        "miner": made.attempt.miner_node,
+        "miner_name": made.miner,
+        "odds": made.attempt.odds,
+        "pictures": [_shown(file) for file in one.files],
+        "receipt": None if one.receipt_file is None else _shown(one.receipt_file),
+        "seconds": one.seconds,
+    }
 
 
-def _progress() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(30),
-        TextColumn("{task.fields[doing]}", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-    )
+def _tell(one: "Saved") -> None:
+    made = one.made
+    for file in one.files:
+        click.echo(_shown(file))
+    device, odds = made.receipt.receipt.profile.device, f"{made.attempt.odds:.0%}"
+    note(f"drawn by {made.miner} (node {made.attempt.miner_node}, odds {odds}) on {device} in {one.seconds:.1f} s")
+    note(f"seed {made.task.parameters.seed}; its signed receipt fits what came")
 
 
-def _listener(progress: "Progress", prompt: str, names: "Mapping[NodeId, str]") -> "Listener":
-    """Move a bar as the task's events come in."""
-    from cuckoo.protocol.views import EventKind
-
-    bar = progress.add_task(prompt, total=None, doing="queued")
-    drawn = ""
-
-    def listen(event: "TaskEvent") -> None:
-        nonlocal drawn
-        if event.kind is EventKind.QUEUED:
-            place = f"number {event.position} in the queue" if event.position else "queued"
-            progress.update(bar, doing=f"{place}: {event.reason}" if event.reason else place)
-        elif event.kind is EventKind.DRAWN and event.attempt is not None:
-            node = event.attempt.miner_node
-            drawn = f"{names.get(node, f'node {node}')}, odds {event.attempt.odds:.0%}"
-            progress.update(bar, completed=0, doing=drawn)
-        elif event.kind is EventKind.PROGRESS:
-            doing = f"step {event.step} of {event.steps}, {drawn}"
-            progress.update(bar, completed=event.step, total=event.steps, doing=doing)
-
-    return listen
+def _shown(file: Path) -> str:
+    """Write a path as short as it can be from here."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)

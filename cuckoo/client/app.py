@@ -2,15 +2,26 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from cuckoo.client.http import PICTURE_MAX_BYTES, Http
 from cuckoo.domain.errors import ConfigError, CoordinatorUnreachable, PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
-from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_json, encode_json
+from cuckoo.protocol.messages import (
+    BatchRequest,
+    BatchView,
+    ReceiptView,
+    TaskRequest,
+    TaskView,
+    decode_json,
+    encode_json,
+)
 from cuckoo.protocol.routes import Route
 from cuckoo.protocol.views import DrawsView, MinerList, ModelList, NetworkView, TaskEvent
 from cuckoo.runtime.retry import backoff_s
@@ -52,6 +63,10 @@ class AppClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
         await self._http.close()
 
     async def submit(self, request: TaskRequest, *, idempotency_key: str | None = None) -> TaskView:
@@ -61,13 +76,17 @@ class AppClient:
             request: what for.
             idempotency_key: send the same one when trying again, and there will be one task only.
         """
+        return decode_json(await self._send(routes.SUBMIT_TASK, request, idempotency_key), TaskView)
+
+    async def submit_batch(self, request: BatchRequest, *, idempotency_key: str | None = None) -> BatchView:
+        """Ask for several things at once: all become tasks, or none does; the arguments as for ``submit``."""
+        return decode_json(await self._send(routes.SUBMIT_BATCH, request, idempotency_key), BatchView)
+
+    async def _send(self, route: Route, request: msgspec.Struct, idempotency_key: str | None) -> bytes:
         headers = {"Content-Type": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
-        body = await self._http.call(
-            routes.SUBMIT_TASK.method, routes.SUBMIT_TASK.path, body=encode_json(request), headers=headers
-        )
-        return decode_json(_there(body), TaskView)
+        return _there(await self._http.call(route.method, route.path, body=encode_json(request), headers=headers))
 
     async def get(self, task_id: TaskId) -> TaskView:
         """Read a task."""
@@ -77,17 +96,18 @@ class AppClient:
         """Take a task back; one that is over stays as it is."""
         return decode_json(await self._read(routes.CANCEL_TASK, task=task_id), TaskView)
 
-    async def events(self, task_id: TaskId) -> AsyncIterator[TaskEvent]:
+    async def events(self, task_id: TaskId) -> AsyncGenerator[TaskEvent, None]:
         """Follow a task to its end; a connection that breaks is opened again, and the state then comes once more."""
         failures = 0
         while True:
             ended = CoordinatorUnreachable(f"follow task {task_id}: the stream ended before the task did")
             try:
-                async for event in self._stream(task_id):
-                    failures = 0
-                    yield event
-                    if event.kind.final:
-                        return
+                async with aclosing(self._stream(task_id)) as stream:
+                    async for event in stream:
+                        failures = 0
+                        yield event
+                        if event.kind.final:
+                            return
             except CoordinatorUnreachable as error:
                 ended = error
             failures += 1
@@ -95,7 +115,7 @@ class AppClient:
                 raise ended
             await asyncio.sleep(backoff_s(failures, cap_s=10.0, draw=random.random))
 
-    async def _stream(self, task_id: TaskId) -> AsyncIterator[TaskEvent]:
+    async def _stream(self, task_id: TaskId) -> AsyncGenerator[TaskEvent, None]:
         path = routes.TASK_EVENTS.path.format(task=task_id)
         async with self._http.answer("GET", path, timeout_s=None, silence_s=SILENCE_S) as response:
             data = b""

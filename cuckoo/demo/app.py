@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 
 from cuckoo.client.app import AppClient
+from cuckoo.client.asking import ask, miner_names
+from cuckoo.client.pictures import Pictures
 from cuckoo.demo import network as nets
 from cuckoo.demo.fairness import Outcome, outcomes
 from cuckoo.demo.money import Settlement
@@ -24,7 +26,6 @@ from cuckoo.domain.amounts import CAI, format_cai
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.messages import TaskRequest
 from cuckoo.protocol.views import EventKind, MinerView, TaskEvent
-from cuckoo.services.asking import Made, ask, miner_names
 
 LOAD = 0.2
 LONGEST_S = 110.0
@@ -207,7 +208,7 @@ async def _burst(up: Up, count: int) -> tuple[float, int]:
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         asked = [
-            group.create_task(ask(up.client, TaskRequest(prompt=prompt, seed=seed), up.miners, lambda _: None))
+            group.create_task(ask(up.client, TaskRequest(prompt=prompt, seed=seed), lambda _: None))
             for seed, prompt in enumerate(PROMPTS[:count])
         ]
     return time.monotonic() - began, sum(one.result().task.price_wei for one in asked)
@@ -244,7 +245,7 @@ class Gallery:
         self.price_wei = 0
 
     async def draw(self, number: int, prompt: str) -> None:
-        """Ask for picture ``number`` (from 1) and keep it; raises as :func:`cuckoo.services.asking.ask`."""
+        """Ask for picture ``number`` (from 1) and keep it; raises as :func:`cuckoo.client.asking.ask`."""
 
         def listen(event: TaskEvent) -> None:
             if event.kind is EventKind.DRAWN and event.attempt is not None:
@@ -253,14 +254,14 @@ class Gallery:
             elif event.kind is EventKind.PROGRESS:
                 self._show.step(number, event.step, event.steps)
 
-        made = await ask(self._up.client, TaskRequest(prompt=prompt, seed=number), self._up.miners, listen)
+        made = await ask(self._up.client, TaskRequest(prompt=prompt, seed=number), listen)
         self._tiles[number] = self._keep(number, prompt, made)
         self.price_wei += made.task.price_wei
         self._show.done(number)
 
-    def _keep(self, number: int, prompt: str, made: Made) -> Tile:
+    def _keep(self, number: int, prompt: str, made: Pictures) -> Tile:
         file = self._out / f"{number:02d}-{re.sub('[^a-z0-9]+', '-', prompt.lower()).strip('-')}.png"
-        file.write_bytes(made.pictures[0])
+        file.write_bytes(made.pictures[0].png)
         return Tile(file, prompt, self._up.names[made.attempt.miner_node])
 
     def tiles(self) -> list[Tile]:

@@ -10,6 +10,8 @@ import msgspec
 from cuckoo.chain.contracts import StakingContract
 from cuckoo.chain.rpc import ChainClient
 from cuckoo.client.app import AppClient
+from cuckoo.client.asking import ask, miner_names
+from cuckoo.client.pictures import Pictures
 from cuckoo.demo import network as nets
 from cuckoo.demo.cheats import Cheat
 from cuckoo.demo.processes import Processes
@@ -22,7 +24,6 @@ from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.messages import TaskRequest
 from cuckoo.protocol.png import difference
 from cuckoo.protocol.views import MinerView
-from cuckoo.services.asking import Made, ask, miner_names
 from cuckoo.services.disputing.court import Docket
 from cuckoo.services.disputing.results import Result
 
@@ -109,7 +110,7 @@ class Trial:
             )
             miners = await self._signed_in({node, *honest})
         faked, real = await self._pictures(show, node, miners)
-        apart, _ = difference(faked.pictures[0], real.pictures[0])
+        apart, _ = difference(faked.pictures[0].png, real.pictures[0].png)
         sheet = self._sheet(out, faked, real, miner_names(miners))
         with show.stage("other miners made it again without knowing why, and agreed with each other"):
             docket = Docket(self._chain)
@@ -144,14 +145,14 @@ class Trial:
 
         return await self._until(all_there, SIGNED_IN_TIMEOUT_S, "until all miners are back")
 
-    async def _pictures(self, show: Show, cheater: NodeId, miners: Sequence[MinerView]) -> tuple[Made, Made]:
+    async def _pictures(self, show: Show, cheater: NodeId, miners: Sequence[MinerView]) -> tuple[Pictures, Pictures]:
         """Ask for the same picture until the cheat has made it, and somebody honest as well."""
-        names, found = miner_names(miners), dict[bool, Made]()
+        names, found = miner_names(miners), dict[bool, Pictures]()
         for number in range(1, ASKED_MOST + 1):
-            made = await ask(self._client, TaskRequest(prompt=PROMPT, seed=SEED), miners, lambda _: None)
+            made = await ask(self._client, TaskRequest(prompt=PROMPT, seed=SEED), lambda _: None)
             found.setdefault(made.attempt.miner_node == cheater, made)
             if len(found) > 1:
-                apart, _ = difference(found[True].pictures[0], found[False].pictures[0])
+                apart, _ = difference(found[True].pictures[0].png, found[False].pictures[0].png)
                 show.say(
                     f'  "{PROMPT}", seed {SEED}, was asked for {number} times; {nets.CHEATER.name} and '
                     f"{names[found[False].attempt.miner_node]} sent pictures that lie {apart:.1f} of 255 apart:\n  "
@@ -161,12 +162,12 @@ class Trial:
         raise FatalError(f"catch the cheat: of {ASKED_MOST} tasks it was drawn for all or for none")
 
     @staticmethod
-    def _sheet(out: Path, faked: Made, real: Made, names: dict[NodeId, str]) -> Path:
+    def _sheet(out: Path, faked: Pictures, real: Pictures, names: dict[NodeId, str]) -> Path:
         tiles = []
         for made, said in ((faked, "half the steps"), (real, "all its steps")):
             name = names[made.attempt.miner_node]
             file = out / f"trial-{name}.png"
-            file.write_bytes(made.pictures[0])
+            file.write_bytes(made.pictures[0].png)
             tiles.append(Tile(file, PROMPT, f"{name}: {said}"))
         return contact_sheet(tiles, out / SHEET_FILE)
 

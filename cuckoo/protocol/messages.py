@@ -22,6 +22,8 @@ from cuckoo.protocol.wire import read_texts, shape_of
 PROTOCOL_VERSION = 1
 MODELS_PER_MINER = 64
 PREVIEW_MAX_BYTES = 262_144
+BATCH_MAX = 100
+"""Tasks that one request may ask for."""
 
 Buffer: TypeAlias = bytes | bytearray
 
@@ -239,6 +241,12 @@ class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reproducible: bool = True
 
 
+class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several tasks, which are all taken in or none."""
+
+    tasks: Annotated[tuple[TaskRequest, ...], msgspec.Meta(min_length=1, max_length=BATCH_MAX)]
+
+
 class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt as an app sees it. ``odds`` is the probability with which the miner was drawn."""
 
@@ -271,6 +279,12 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     pictures: tuple[str, ...] = ()
     receipt: str = ""
     error: str = ""
+
+
+class BatchView(msgspec.Struct, frozen=True, kw_only=True):
+    """The tasks of a batch, in the order in which they were asked for."""
+
+    tasks: tuple[TaskView, ...]
 
 
 class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):

@@ -117,6 +117,15 @@ SUBMIT_TASK = Route(
     body_max=_LARGE,
     reply=messages.TaskView,
 )
+SUBMIT_BATCH = Route(
+    name="submit_batch",
+    method="POST",
+    path="/v1/batches",
+    caller=Caller.APP,
+    request=messages.BatchRequest,
+    body_max=messages.BATCH_MAX * _LARGE,
+    reply=messages.BatchView,
+)
 GET_TASK = Route(name="get_task", method="GET", path="/v1/tasks/{task}", caller=Caller.APP, reply=messages.TaskView)
 CANCEL_TASK = Route(
     name="cancel_task",
@@ -175,6 +184,7 @@ METRICS = Route(name="metrics", method="GET", path="/metrics", caller=Caller.ANY
 OPENAPI = Route(name="openapi", method="GET", path="/openapi.json", caller=Caller.ANYONE)
 PUBLIC_ROUTES = (
     SUBMIT_TASK,
+    SUBMIT_BATCH,
     GET_TASK,
     CANCEL_TASK,
     TASK_EVENTS,

@@ -30,6 +30,8 @@ class TaskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         position: how many tasks wait before it, when it waits.
+        eta_p50_s, eta_p90_s: seconds until it is done, with even odds and nine in ten, when it waits or was drawn; None
+            where nothing is known yet.
         reason: why it waits again, or failed.
         attempt: the attempt whose miner was drawn.
         step, steps: denoising steps done, of all over all pictures.
@@ -40,6 +42,8 @@ class TaskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: EventKind
     task_id: TaskId
     position: int | None = None
+    eta_p50_s: float | None = None
+    eta_p90_s: float | None = None
     reason: str = ""
     attempt: AttemptView | None = None
     step: int = 0

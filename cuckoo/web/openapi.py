@@ -36,14 +36,19 @@ _PATH_TYPES: dict[str, dict[str, Any]] = {
     "challenge": {"type": "integer", "minimum": 1, "maximum": 2**53},
     "token": {"type": "string", "pattern": r"^[0-9a-f.]{1,120}$"},
 }
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "the same key and body again give what the first request gave",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+}
 _QUERY: dict[str, list[dict[str, Any]]] = {
     "list_miners": [
         {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}},
         {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1_000}},
     ],
-    "submit_task": [
-        {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": 200}},
-    ],
+    "submit_task": [_IDEMPOTENCY_KEY],
+    "submit_batch": [_IDEMPOTENCY_KEY],
 }
 _BODILESS = {
     "task_events": ("text/event-stream", {"type": "string", "description": "events whose data is a TaskEvent"}),
@@ -63,6 +68,7 @@ _SUMMARIES = {
     "failure": "Report that an attempt brings no result",
     "challenge": "Show latents of a result that is being checked",
     "submit_task": "Ask for pictures",
+    "submit_batch": "Ask for pictures of several kinds at once; all are taken in, or none",
     "get_task": "Read a task",
     "cancel_task": "Take a task back",
     "task_events": "Follow a task by server-sent events",
@@ -145,7 +151,7 @@ def _success(route: Route) -> dict[str, Any]:
         return {"200": _content(_SUMMARIES[route.name], *_BODILESS[route.name])}
     kind = "application/msgpack" if route.binary else "application/json"
     answer = _content(route.reply.__name__, kind, _reference(route.reply))
-    if route.name == "submit_task":
+    if route.name in ("submit_task", "submit_batch"):
         return {"200": answer, "201": answer}
     if route.name == "poll":
         return {"200": answer, "204": {"description": "no assignment came"}}

@@ -7,7 +7,15 @@ from aiohttp import web
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.domain.task import PICTURES_MAX
 from cuckoo.protocol import routes
-from cuckoo.protocol.messages import Accepted, EvidenceUpload, ReceiptView, TaskRequest, TaskView
+from cuckoo.protocol.messages import (
+    Accepted,
+    BatchRequest,
+    BatchView,
+    EvidenceUpload,
+    ReceiptView,
+    TaskRequest,
+    TaskView,
+)
 from cuckoo.protocol.views import DisputeList, DrawsView, EvidenceView, Health, MinerList, ModelList, NetworkView
 from cuckoo.runtime.clock import SystemClock
 from cuckoo.runtime.metrics import CONTENT_TYPE
@@ -62,6 +70,7 @@ class PublicApi:
         """Put every public route onto an application."""
         handlers: dict[str, Handle] = {
             "submit_task": self.submit_task,
+            "submit_batch": self.submit_batch,
             "get_task": self.get_task,
             "cancel_task": self.cancel_task,
             "task_events": self.task_events,
@@ -105,6 +114,13 @@ class PublicApi:
         response = json_response(view, 201 if created else 200)
         response.headers["Location"] = f"/v1/tasks/{view.task_id}"
         return response
+
+    async def submit_batch(self, request: web.Request, body: BatchRequest) -> web.Response:
+        """201 for new tasks, 200 where the idempotency key was used before."""
+        views, created = await self._apps.submit_batch(
+            body, idempotency_key=request.headers.get("Idempotency-Key"), key=request.get(_KEY)
+        )
+        return json_response(BatchView(tasks=views), 201 if created else 200)
 
     async def get_task(self, request: web.Request, _: Any) -> TaskView:
         """One task."""

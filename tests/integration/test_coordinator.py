@@ -5,9 +5,10 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from cuckoo.domain.errors import Conflict, InvalidField, NotFound, NotSignedIn, SignatureInvalid
+from cuckoo.domain.errors import Conflict, InvalidField, NotFound, NotSignedIn, Overloaded, SignatureInvalid
+from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.domain.task import TaskStatus
-from cuckoo.protocol.messages import Failure, TaskRequest
+from cuckoo.protocol.messages import BatchRequest, Failure, TaskRequest
 from cuckoo.protocol.png import with_receipt
 from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.protocol.signing import Signer, check_signed_by
@@ -84,8 +85,6 @@ async def test_poll__before_the_task__is_answered_when_it_comes(coordinator, cli
 
 
 async def test_poll__nothing_to_do__ends_without_an_assignment(tmp_path):
-    from cuckoo.domain.settings import CoordinatorSettings
-
     async with running(tmp_path, settings=CoordinatorSettings(port=0, long_poll_s=0.05)) as coordinator:
         miner = ScriptedMiner(coordinator)
         await miner.sign_in()
@@ -100,6 +99,57 @@ async def test_submit__same_idempotency_key__one_task(client):
     assert again.task_id == first.task_id
     with pytest.raises(Conflict, match="k1"):
         await client.submit(TaskRequest(prompt="a pear"), idempotency_key="k1")
+
+
+async def test_batch__taken_in__each_its_own_task_in_order_and_a_repeat_gives_the_same(coordinator, client):
+    batch = BatchRequest(tasks=(APPLE, TaskRequest(prompt="a pear"), APPLE))
+    first = await client.submit_batch(batch, idempotency_key="k1")
+    assert [task.parameters.prompt for task in first.tasks] == ["a red apple", "a pear", "a red apple"]
+    assert len({task.task_id for task in first.tasks}) == 3
+    again = await client.submit_batch(batch, idempotency_key="k1")
+    assert [task.task_id for task in again.tasks] == [task.task_id for task in first.tasks]
+    with pytest.raises(Conflict, match="k1"):
+        await client.submit_batch(BatchRequest(tasks=(APPLE,)), idempotency_key="k1")
+    await client.submit(APPLE, idempotency_key="k1")
+    assert coordinator.dispatch.engine.tasks.queued == 4
+    await client.submit_batch(batch)
+    assert coordinator.dispatch.engine.tasks.queued == 7
+
+
+@pytest.mark.parametrize(
+    ("tasks", "field"),
+    [
+        ((APPLE, TaskRequest(prompt="a fig", width_px=63)), "width_px"),
+        ((), "tasks"),
+        ((APPLE,) * 101, "tasks"),
+    ],
+)
+async def test_batch__with_something_wrong__nothing_is_taken_in(coordinator, client, tasks, field):
+    with pytest.raises(InvalidField) as refused:
+        await client.submit_batch(BatchRequest(tasks=tasks))
+    assert refused.value.field.removeprefix("$.").startswith(field)
+    assert coordinator.dispatch.engine.tasks.queued == 0
+
+
+async def test_batch__fails_on_disk_at_its_last_task__none_of_it_is_there(coordinator, client, monkeypatch):
+    same = iter([b"\x01" * 16, b"\x02" * 16, b"\x01" * 16])
+    monkeypatch.setattr(
+        coordinator.dispatch.apps, "_random_bytes", lambda size: next(same) if size == 16 else b"\x07" * size
+    )
+    with pytest.raises(Conflict):
+        await client.submit_batch(BatchRequest(tasks=(APPLE,) * 3), idempotency_key="k")
+    assert coordinator.dispatch.engine.tasks.queued == 0
+    assert await coordinator.store.tasks.load_open() == []
+
+
+async def test_batch__more_than_the_queue_has_room_for__is_refused_whole(tmp_path):
+    async with (
+        running(tmp_path, settings=CoordinatorSettings(port=0, queue_limit=2)) as coordinator,
+        app(coordinator) as client,
+    ):
+        with pytest.raises(Overloaded):
+            await client.submit_batch(BatchRequest(tasks=(APPLE,) * 3))
+        assert len((await client.submit_batch(BatchRequest(tasks=(APPLE,) * 2))).tasks) == 2
 
 
 async def test_cancel__queued__no_miner_gets_it(coordinator, client, miner):
@@ -301,6 +351,40 @@ async def test_events__whole_life__queued_drawn_progress_done(coordinator, clien
     assert (seen[2].step, seen[2].steps, seen[2].preview) == (2, 4, png()[0])
     assert seen[3].pictures == (f"/v1/tasks/{view.task_id}/pictures/0.png",)
     assert [event.kind async for event in client.events(view.task_id)] == [EventKind.DONE]
+
+
+async def test_events__others_wait_before_it__position_and_eta_are_told_whenever_they_change(
+    coordinator, client, miner
+):
+    for _ in range(2):  # so that something is known about how long a picture takes
+        await client.submit(APPLE)
+        assignment = (await miner.poll()).assignment
+        await miner.submit(assignment, miner.result(assignment))
+    first = await client.submit(TaskRequest(prompt="a pear"))
+    await client.submit(TaskRequest(prompt="a plum"))
+    last = await client.submit(TaskRequest(prompt="a fig"))
+    seen = []
+
+    async def follow():
+        async for event in client.events(last.task_id):
+            seen.append(event)
+            if event.kind is EventKind.DRAWN:
+                return
+
+    following = asyncio.create_task(follow())
+    await until(lambda: seen)
+    await coordinator.tick()
+    await client.cancel(first.task_id)
+    await coordinator.tick()
+    await until(lambda: seen[-1].position == 1)
+    told = [(event.position, event.eta_p50_s, event.eta_p90_s) for event in seen]
+    assert sorted({position for position, _, _ in told}) == [1, 2]
+    assert all(0 <= p50 <= p90 for _, p50, p90 in told)
+    for _ in range(2):
+        assignment = (await miner.poll()).assignment
+        await miner.submit(assignment, miner.result(assignment))
+    await following
+    assert seen[-1].eta_p50_s is not None
 
 
 async def test_drain__with_an_attempt_under_way__waits_for_it_and_takes_nothing_new(coordinator, client, miner):

@@ -14,7 +14,7 @@ from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded
 from cuckoo.domain.identifiers import NodeId, TaskId, task_id
 from cuckoo.domain.pricing import price_of, work_of
 from cuckoo.domain.task import TaskParameters, TaskStatus
-from cuckoo.protocol.messages import ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
+from cuckoo.protocol.messages import BatchRequest, ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
 from cuckoo.protocol.png import with_receipt
 from cuckoo.protocol.receipts import Receipt
 from cuckoo.protocol.views import EventKind, TaskEvent
@@ -23,13 +23,13 @@ from cuckoo.runtime.metrics import CoordinatorMetrics
 from cuckoo.scheduler.events import TaskAccepted, TaskCancelled
 from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
-from cuckoo.services.dispatch.live import LiveTask, assignment_of, queued_event, task_of
+from cuckoo.services.dispatch.live import LiveTask, assignment_of, drawn_event, queued_event, task_of
 from cuckoo.services.dispatch.requests import parameters_of
 from cuckoo.storage.keys import ApiKey
 from cuckoo.storage.records import AttemptState, Inserted, NewTask, StoredTask
 from cuckoo.storage.store import Store
 from cuckoo.storage.task_rows import unknown
-from cuckoo.storage.writer import Command
+from cuckoo.storage.writer import Command, together
 
 log = structlog.get_logger(__name__)
 
@@ -93,30 +93,66 @@ class AppDesk:
             LimitReached: the key may not have another.
             Unavailable: the process is stopping.
         """
+        self._see_room(1, idempotency_key)
+        news = [self._new_task(request, msgspec.json.encode(request), idempotency_key, key)]
+        (view,), created = await self._take(news, key)
+        return view, created
+
+    async def submit_batch(
+        self, batch: BatchRequest, *, idempotency_key: str | None = None, key: ApiKey | None = None
+    ) -> tuple[tuple[TaskView, ...], bool]:
+        """Take several tasks in with one commit, or none of them.
+
+        Args, raises: as ``submit``; a wrong field refuses the whole batch, and so does a limit that it passes.
+
+        Returns:
+            The tasks, durable, in the order asked for, and whether any is new.
+        """
+        self._see_room(len(batch.tasks), idempotency_key)
+        body = msgspec.json.encode(batch)
+        news = [
+            # No header holds a line break: these keys never meet those of single tasks.
+            self._new_task(request, body, idempotency_key and f"{idempotency_key}\n{number}", key)
+            for number, request in enumerate(batch.tasks)
+        ]
+        return await self._take(news, key)
+
+    def _see_room(self, tasks: int, idempotency_key: str | None) -> None:
+        """Raise Unavailable, Overloaded, or InvalidField for the key."""
         self._engine.refuse_when_full()
         if idempotency_key is not None and not 0 < len(idempotency_key) <= KEY_MAX:
             raise InvalidField("Idempotency-Key", idempotency_key, f"must have 1 to {KEY_MAX} characters")
         waiting = self._engine.tasks.queued + self._accepting
-        if waiting >= self._queue_limit:
+        if waiting + tasks > self._queue_limit:
             raise Overloaded(
                 f"take a task in: {waiting:,} wait already, the limit is {self._queue_limit:,}", RETRY_AFTER_S
             )
+
+    def _new_task(
+        self, request: TaskRequest, body: bytes, idempotency_key: str | None, key: ApiKey | None
+    ) -> tuple[NewTask, TaskParameters]:
         parameters = parameters_of(request, self._catalogue, self._random_bytes)
-        price_wei = price_of(work_of(parameters), self._catalogue.rate_wei(parameters.model_digest))
-        owner_key = None if key is None else key.key_id
-        if key is not None:
-            self._engine.quota.check(key, price_wei, self._clock.now())
         new = NewTask(
             task_id=task_id(self._random_bytes(16)),
             parameters=encode_binary(parameters),
             created_at=self._clock.now(),
-            price_wei=price_wei,
-            body=msgspec.json.encode(request),
+            price_wei=price_of(work_of(parameters), self._catalogue.rate_wei(parameters.model_digest)),
+            body=body,
             idempotency_key=idempotency_key,
-            owner_key=owner_key,
+            owner_key=None if key is None else key.key_id,
         )
-        inserted_task = await self._insert(new, parameters, self._store.tasks.insert(new))
-        return await self.get(inserted_task.task.task_id, owner_key), inserted_task.created
+        return new, parameters
+
+    async def _take(
+        self, news: list[tuple[NewTask, TaskParameters]], key: ApiKey | None
+    ) -> tuple[tuple[TaskView, ...], bool]:
+        if key is not None:
+            price_wei = sum(new.price_wei for new, _ in news)
+            self._engine.quota.check(key, price_wei, self._clock.now(), tasks=len(news))
+        inserted = await self._insert(news, together(*(self._store.tasks.insert(new) for new, _ in news)))
+        owner_key = None if key is None else key.key_id
+        views = [await self.get(one.task.task_id, owner_key) for one in inserted]
+        return tuple(views), any(one.created for one in inserted)
 
     async def make_again(
         self,
@@ -146,35 +182,44 @@ class AppDesk:
         )
         insert, noted = self._store.tasks.insert(new), note(new.task_id)
 
-        def both(connection: sqlite3.Connection) -> Inserted:
+        def both(connection: sqlite3.Connection) -> tuple[Inserted]:
             inserted = insert(connection)
             noted(connection)
-            return inserted
+            return (inserted,)
 
-        await self._insert(new, salted, both)
+        await self._insert([(new, salted)], both)
         return new.task_id
 
-    async def _insert(self, new: NewTask, parameters: TaskParameters, insert: Command[Inserted]) -> Inserted:
-        if new.idempotency_key is None:
+    async def _insert(
+        self, news: list[tuple[NewTask, TaskParameters]], insert: Command[tuple[Inserted, ...]]
+    ) -> tuple[Inserted, ...]:
+        if all(new.idempotency_key is None for new, _ in news):
             # Nothing can speak against it but a disk that fails, and then this process ends: what the scheduler
             # decides about it is written behind it, mostly in the same commit.
-            accepted = self._metrics.tasks_accepted.inc
+            accepted = partial(self._metrics.tasks_accepted.inc, len(news))
             inserted = self._engine.record(insert, [accepted], quick=True)
-            self._queue(new, parameters)
+            for new, parameters in news:
+                self._queue(new, parameters)
         else:
-            inserted = self._engine.submit(insert, partial(self._inserted, new, parameters), quick=True)
-            self._accepting += 1
-            self._engine.tasks.hold(new.owner_key, new.price_wei)
+            inserted = self._engine.submit(insert, partial(self._inserted, news), quick=True)
+            self._accepting += len(news)
+            for new, _ in news:
+                self._engine.tasks.hold(new.owner_key, new.price_wei)
         return await asyncio.shield(inserted)
 
-    def _inserted(self, new: NewTask, parameters: TaskParameters, inserted: asyncio.Future[Inserted]) -> None:
-        """Queue a task that is on disk, unless it came before; whether its app still waits for the answer or not."""
-        self._accepting -= 1
-        self._engine.tasks.let_go(new.owner_key, new.price_wei)
-        if inserted.exception() is not None or not inserted.result().created:
+    def _inserted(
+        self, news: list[tuple[NewTask, TaskParameters]], inserted: asyncio.Future[tuple[Inserted, ...]]
+    ) -> None:
+        """Queue tasks that are on disk, unless they came before; whether their app still waits or not."""
+        self._accepting -= len(news)
+        for new, _ in news:
+            self._engine.tasks.let_go(new.owner_key, new.price_wei)
+        if inserted.exception() is not None:
             return
-        self._metrics.tasks_accepted.inc()
-        self._queue(new, parameters)
+        for (new, parameters), one in zip(news, inserted.result(), strict=True):
+            if one.created:
+                self._metrics.tasks_accepted.inc()
+                self._queue(new, parameters)
 
     def _queue(self, new: NewTask, parameters: TaskParameters) -> None:
         task = LiveTask(
@@ -253,9 +298,8 @@ class AppDesk:
 
     def _so_far(self, task: LiveTask) -> list[TaskEvent]:
         if task.status is TaskStatus.QUEUED:
-            return [queued_event(task, self._engine.state.position(task.task_id))]
-        last = task.attempts[-1].view()
-        events = [TaskEvent(kind=EventKind.DRAWN, task_id=task.task_id, attempt=last, steps=task.steps)]
+            return [queued_event(task, self._engine.state, self._clock.now())]
+        events = [drawn_event(task, self._engine.state, self._clock.now())]
         if task.step:
             events.append(TaskEvent(kind=EventKind.PROGRESS, task_id=task.task_id, step=task.step, steps=task.steps))
         return events

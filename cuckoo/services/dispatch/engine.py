@@ -40,7 +40,15 @@ from cuckoo.scheduler.events import Event
 from cuckoo.scheduler.state import State
 from cuckoo.scheduler.transition import transition
 from cuckoo.services.dispatch.assignments import Coordinator, sign_assignment
-from cuckoo.services.dispatch.live import LiveAttempt, LiveTask, LiveTasks, sentence, stored_reason
+from cuckoo.services.dispatch.live import (
+    LiveAttempt,
+    LiveTask,
+    LiveTasks,
+    drawn_event,
+    queued_event,
+    sentence,
+    stored_reason,
+)
 from cuckoo.services.dispatch.logbuffer import LogBuffer
 from cuckoo.services.dispatch.parking import Parking, Waiter
 from cuckoo.services.dispatch.quota import Quota
@@ -310,9 +318,7 @@ class Engine:
         task.step = 0
         self.tasks.set_status(task, TaskStatus.RUNNING, at=attempt.assigned_at)
         self.parking.deliver(waiter, slot, signed)
-        self.watchers.publish(
-            TaskEvent(kind=EventKind.DRAWN, task_id=task.task_id, attempt=attempt.view(), steps=task.steps)
-        )
+        self.watchers.publish(drawn_event(task, self.state, attempt.assigned_at))
 
     def _record_failure(self, decision: RecordFailure, todo: _Transition) -> None:
         lost = decision.kind.may_come_late
@@ -337,14 +343,8 @@ class Engine:
             miner=decision.node,
             reason=sentence(decision.kind, decision.reason),
         )
-        self.watchers.publish(
-            TaskEvent(
-                kind=EventKind.QUEUED,
-                task_id=task.task_id,
-                reason=f"attempt {decision.attempt}: {sentence(decision.kind, decision.reason)}",
-                steps=task.steps,
-            )
-        )
+        reason = f"attempt {decision.attempt}: {sentence(decision.kind, decision.reason)}"
+        self.watchers.publish(queued_event(task, self.state, now, reason))
 
     def _complete(self, decision: CompleteTask, todo: _Transition) -> None:
         if todo.completion is None:

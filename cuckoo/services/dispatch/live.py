@@ -10,6 +10,7 @@ from cuckoo.protocol.messages import AttemptView, TaskView, decode_binary
 from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.scheduler.events import Demand, FailureKind
+from cuckoo.scheduler.state import State
 from cuckoo.storage.records import AttemptState, StoredAttempt, StoredTask
 
 _REASON_MAX = 500
@@ -182,9 +183,31 @@ def assignment_of(stored: StoredAttempt) -> Assignment:
     return decode_binary(stored.assignment, Assignment)
 
 
-def queued_event(task: LiveTask, position: int | None) -> TaskEvent:
-    """Return the event that says how many tasks wait before this one."""
-    return TaskEvent(kind=EventKind.QUEUED, task_id=task.task_id, position=position, steps=task.steps)
+def queued_event(task: LiveTask, state: State, now: float, reason: str = "") -> TaskEvent:
+    """Return the event that says how many tasks wait before this one, how long that takes, and why it waits again."""
+    eta = state.eta(task.task_id, now)
+    return TaskEvent(
+        kind=EventKind.QUEUED,
+        task_id=task.task_id,
+        position=state.position(task.task_id),
+        eta_p50_s=eta.p50_s if eta else None,
+        eta_p90_s=eta.p90_s if eta else None,
+        reason=reason,
+        steps=task.steps,
+    )
+
+
+def drawn_event(task: LiveTask, state: State, now: float) -> TaskEvent:
+    """Return the event that says which miner was drawn last, with which odds, and how long it may take."""
+    eta = state.eta(task.task_id, now)
+    return TaskEvent(
+        kind=EventKind.DRAWN,
+        task_id=task.task_id,
+        attempt=task.attempts[-1].view(),
+        eta_p50_s=eta.p50_s if eta else None,
+        eta_p90_s=eta.p90_s if eta else None,
+        steps=task.steps,
+    )
 
 
 class LiveTasks:

@@ -30,20 +30,21 @@ class Quota:
         usage = await store.reader.execute(read_usage(since_day=self._day))
         self._spent = {owner: one.spent_wei for owner, one in usage.items()}
 
-    def check(self, key: ApiKey, price_wei: int, now: float) -> None:
-        """See whether a key may have another task.
+    def check(self, key: ApiKey, price_wei: int, now: float, *, tasks: int = 1) -> None:
+        """See whether a key may have another task, or several.
 
         Args:
-            key: whose it would be.
-            price_wei: what it costs at most.
+            key: whose they would be.
+            price_wei: what they cost at most, together.
             now: unix seconds.
+            tasks: how many.
 
         Raises:
             LimitReached: names the limit, and says when to come again.
         """
         count, held_wei = self._tasks.held_by(key.key_id)
         doing = f'take a task of the API key "{key.name}" in'
-        if count >= key.limits.open_tasks:
+        if count + tasks > key.limits.open_tasks:
             raise LimitReached(
                 f"{doing}: it has {count:,} open tasks, its limit is {key.limits.open_tasks:,}", _OPEN_RETRY_S
             )

@@ -178,7 +178,7 @@ class Dispatch:
         self.engine.apply(Ticked(now=now))
         self.engine.flush_log()
         self.miners.follow_weights()
-        self._tell_positions()
+        self._tell_positions(now)
         tasks = self.engine.tasks
         self.metrics.queued.set(tasks.queued)
         self.metrics.running.set(tasks.running)
@@ -188,7 +188,7 @@ class Dispatch:
         self.metrics.eta_within.labels("0.5").set(calibration.within_p50)
         self.metrics.eta_within.labels("0.9").set(calibration.within_p90)
 
-    def _tell_positions(self) -> None:
+    def _tell_positions(self, now: float) -> None:
         """Tell those who watch a waiting task how far it has come."""
         watched = [self.engine.tasks.get(task_id) for task_id in self.engine.watchers]
         waiting = {task.task_id: task for task in watched if task and task.status is TaskStatus.QUEUED}
@@ -196,7 +196,7 @@ class Dispatch:
         positions = {task_id: position for task_id, position in found.items() if position is not None}
         for task_id, position in positions.items():
             if self._positions.get(task_id) != position:
-                self.engine.watchers.publish(queued_event(waiting[task_id], position))
+                self.engine.watchers.publish(queued_event(waiting[task_id], self.engine.state, now))
         self._positions = positions
 
     async def drain(self) -> None:

@@ -1,20 +1,21 @@
-"""An app's use case: ask a coordinator for pictures, follow the task, fetch them, check the receipt."""
+"""What an app does with a task: ask for pictures, follow it to its end, fetch them, check the receipt."""
 
 import asyncio
 import io
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import msgspec
 import structlog
 from PIL import Image
 
 from cuckoo.client.app import AppClient
+from cuckoo.client.pictures import Picture, Pictures
 from cuckoo.domain.errors import CuckooError, InvalidField, SignatureInvalid
 from cuckoo.domain.identifiers import Address, NodeId, TaskId
 from cuckoo.domain.node import parse_introduction
 from cuckoo.protocol.eip712 import Domain
-from cuckoo.protocol.messages import AttemptView, ReceiptView, TaskRequest, TaskView
+from cuckoo.protocol.messages import ReceiptView, TaskRequest
+from cuckoo.protocol.png import receipt_in
 from cuckoo.protocol.receipts import pixel_hash
 from cuckoo.protocol.signing import check_signed_by
 from cuckoo.protocol.views import EventKind, MinerView, TaskEvent
@@ -32,22 +33,12 @@ class TaskFailed(CuckooError):
     code = "task_failed"
 
 
-class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a task: PNG files in order, who made them, and the receipt that was checked against them."""
-
-    task: TaskView
-    attempt: AttemptView
-    pictures: tuple[bytes, ...]
-    receipt: ReceiptView
-
-
-async def ask(client: AppClient, request: TaskRequest, miners: Iterable[MinerView], listener: Listener) -> Made:
+async def ask(client: AppClient, request: TaskRequest, listener: Listener) -> Pictures:
     """Ask for pictures and wait for them; when this is cancelled, so is the task.
 
     Args:
         client: of the coordinator.
         request: what is asked for.
-        miners: as the coordinator lists them; their operators' addresses are those that receipts must be signed by.
         listener: gets every event of the task.
 
     Raises:
@@ -57,28 +48,40 @@ async def ask(client: AppClient, request: TaskRequest, miners: Iterable[MinerVie
     """
     task = await client.submit(request, idempotency_key=os.urandom(16).hex())
     try:
-        await _follow(client, task.task_id, listener)
+        return await fetch(client, task.task_id, listener)
     except asyncio.CancelledError:
         await _cancel(client, task.task_id)
         raise
-    view = await client.get(task.task_id)
-    pictures = [await client.picture(task.task_id, index) for index in range(len(view.pictures))]
-    receipt = await client.receipt(task.task_id)
-    operators = {miner.node_id: Address(miner.operator) for miner in miners}
-    check_receipt(receipt, pictures, operators)
-    return Made(
-        task=view,
-        attempt=view.attempts[receipt.assignment.attempt - 1],
-        pictures=tuple(pictures),
-        receipt=receipt,
-    )
 
 
-async def _follow(client: AppClient, task_id: TaskId, listener: Listener) -> None:
+async def fetch(client: AppClient, task_id: TaskId, listener: Listener) -> Pictures:
+    """Follow a task to its end and get its pictures; arguments and errors as for :func:`ask`; nothing is cancelled."""
     async for event in client.events(task_id):
         listener(event)
         if event.kind in (EventKind.FAILED, EventKind.CANCELLED):
             raise TaskFailed(f"make the pictures: task {task_id} {event.kind}: {event.reason or 'no reason given'}")
+    view = await client.get(task_id)
+    files = [await client.picture(task_id, index) for index in range(len(view.pictures))]
+    receipt = await client.receipt(task_id)
+    miner = await find_miner(client, receipt.assignment.miner_node)
+    check_receipt(receipt, files, {} if miner is None else {miner.node_id: Address(miner.operator)})
+    for file in files:
+        if receipt_in(file) != receipt:
+            raise SignatureInvalid("check the receipt: inside the picture lies another one")
+    first = view.parameters.seed
+    return Pictures(
+        task=view,
+        attempt=view.attempts[receipt.assignment.attempt - 1],
+        miner=f"node {receipt.assignment.miner_node}" if miner is None else miner_name(miner),
+        pictures=tuple(Picture(png=png, seed=first + number) for number, png in enumerate(files)),
+        receipt=receipt,
+    )
+
+
+async def find_miner(client: AppClient, node: NodeId) -> MinerView | None:
+    """Read what the coordinator shows of one miner; None where it knows no such miner."""
+    page = await client.miners(after=node - 1, limit=1)
+    return next((miner for miner in page.miners if miner.node_id == node), None)
 
 
 async def _cancel(client: AppClient, task_id: TaskId) -> None:
@@ -119,10 +122,11 @@ def _pixels(picture: bytes) -> bytes:
 
 def miner_names(miners: Iterable[MinerView]) -> dict[NodeId, str]:
     """Return what miners call themselves; those that do not, by their number."""
-    return {miner.node_id: _name(miner) for miner in miners}
+    return {miner.node_id: miner_name(miner) for miner in miners}
 
 
-def _name(miner: MinerView) -> str:
+def miner_name(miner: MinerView) -> str:
+    """Return what a miner calls itself, or its number."""
     try:
         return parse_introduction(miner.introduction).name or f"node {miner.node_id}"
     except InvalidField:
