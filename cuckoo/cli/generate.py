@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--prompts",
     "prompts_file",
-    type=click.File(encoding="utf-8", lazy=True),
+    type=click.Path(allow_dash=True),
     metavar="FILE",
     help="A prompt a line, at most 100; - reads standard input. In place of PROMPT.",
 )
@@ -78,7 +78,7 @@ def generate(
     *,
     place: Place,
     prompt: str | None,
-    prompts_file: TextIO | None,
+    prompts_file: str | None,
     output: Path,
     receipt_file: Path | None,
     origin: str,
@@ -134,7 +134,7 @@ def generate(
         raise got.errors[0]
 
 
-def _prompts(prompt: str | None, file: TextIO | None, *, resume: bool) -> list[str]:
+def _prompts(prompt: str | None, file: str | None, *, resume: bool) -> list[str]:
     """Read what is to be drawn; raises UsageError, or ConfigError for a file that holds too few or too many."""
     from cuckoo.protocol.messages import BATCH_MAX
 
@@ -150,11 +150,12 @@ def _prompts(prompt: str | None, file: TextIO | None, *, resume: bool) -> list[s
     if file is None:
         return []
     try:
-        prompts = [line.strip() for line in file if line.strip()]
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"read prompts from {file.name}: {error}") from None
+        with click.open_file(file, encoding="utf-8") as stream:
+            prompts = [line.strip() for line in stream if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"read prompts from {file}: {error}") from None
     if not 0 < len(prompts) <= BATCH_MAX:
-        raise ConfigError(f"read prompts from {file.name}: it has {len(prompts):,}, it must have 1 to {BATCH_MAX}")
+        raise ConfigError(f"read prompts from {file}: it has {len(prompts):,}, it must have 1 to {BATCH_MAX}")
     return prompts
 
 

@@ -163,6 +163,7 @@ async def test_generate__one_task_fails__the_others_are_saved_and_nothing_is_lef
         (("a pear", "--resume"), "", "not PROMPT and --resume"),
         (("--prompts", "-"), "\n", "1 to 100"),
         (("--prompts", "-"), "a pear\n" * 101, "it has 101"),
+        (("--prompts", "nowhere.txt"), "", "nowhere.txt"),
         (("a pear", "-o", "nowhere/x.png"), "", "there is no folder"),
         (("a pear", "--width", "63"), "", "width_px"),
     ],
