@@ -145,11 +145,11 @@ async function happened(event, task, view) {
   switch (event.kind) {
     case "queued":
       if (event.reason) tell(say("again", event));
-      status(event.position ? say("queued", event) : say("queuedNext"));
+      status((event.position ? say("queued", event) : say("queuedNext")) + eta(event));
       return false;
     case "drawn":
       tellDrawn([event.attempt]);
-      status(say("drawing", { step: 0, steps: event.steps }));
+      status(say("drawing", { step: 0, steps: event.steps }) + eta(event));
       return false;
     case "progress":
       progress(event.step / event.steps);
@@ -166,6 +166,8 @@ async function happened(event, task, view) {
       return true;
   }
 }
+
+const eta = (event) => (event.eta_p50_s ? ` ${say("eta", { seconds: Math.ceil(event.eta_p50_s), late: Math.ceil(event.eta_p90_s) })}` : "");
 
 async function finished(task) {
   const [view, receipt] = await Promise.all([read(`/v1/tasks/${task}`), read(`/v1/tasks/${task}/receipt`)]);
