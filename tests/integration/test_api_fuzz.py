@@ -74,12 +74,20 @@ def fuzz(origin, until, token):
     return answered
 
 
+def show(answered):
+    """Print how many answers of which status each operation gave."""
+    statuses = sorted({status for counts in answered.values() for status in counts})
+    print(f"\n{'operation':<55}" + "".join(f"{status:>8}" for status in statuses))
+    for label, counts in sorted(answered.items()):
+        print(f"{label:<55}" + "".join(f"{counts[status] or '':>8}" for status in statuses))
+    print(f"{sum(map(sum, (counts.values() for counts in answered.values()))):,} requests, no server error")
+
+
 @pytest.mark.timeout(MINUTES * 60 + 300)
 async def test_api__requests_made_from_its_description__no_server_error(tmp_path):
     async with running(tmp_path, settings=SHORT, audits={"probability": 0.5}) as coordinator:
         answered = await asyncio.to_thread(fuzz, *await begun(coordinator, MINUTES * 60))
-    for label, statuses in sorted(answered.items()):
-        print(f"{label}: {dict(sorted(statuses.items()))}")
+    show(answered)
     assert all(answered.values())
     taken = {status for statuses in answered.values() for status in statuses}
     assert {200, 201, 404, 422} <= taken, "it gets past the doors, too"
