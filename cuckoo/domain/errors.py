@@ -11,6 +11,7 @@
         WorkerDied           the GPU child died while it ran a job
       PeerFault              the other side did wrong; it is told, and penalised where that is due
         InvalidField         a field of a request is outside its limit
+          TermBlocked        a prompt with a term that this coordinator does not draw
         UnknownVersion       a message of a protocol version that we do not speak
         SignatureInvalid     a signature that is not by whom it should be
           OfferExpired       a sign-in that comes too late
@@ -96,6 +97,12 @@ class InvalidField(PeerFault):
         self.field = field
         self.value = shown
         self.limit = limit
+
+
+class TermBlocked(InvalidField):
+    """A prompt contains a term that this coordinator does not draw."""
+
+    code = "blocked_term"
 
 
 class UnknownVersion(PeerFault):

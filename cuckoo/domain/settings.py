@@ -20,6 +20,8 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``audit_threads``: CPU threads for that, 0 for a share of the cores. ``disputes``: take miners whose results were
     found wrong to a jury; the bond comes from the operator's wallet.
     ``warn_days``: warn when the wallet lasts for fewer days at the present rate.
+    ``cors_origins``: pages of other addresses that may call the public API, for example "https://shop.example"; "*" for
+    all. ``blocked_terms``: prompts that contain one of them are refused, whatever their case.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +46,8 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     audit_threads: int = 0
     disputes: bool = True
     warn_days: float = 3.0
+    cors_origins: tuple[str, ...] = ()
+    blocked_terms: tuple[str, ...] = ()
 
 
 class MinerSettings(msgspec.Struct, frozen=True, kw_only=True):

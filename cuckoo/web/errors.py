@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from cuckoo.domain.errors import CuckooError, InvalidField, Overloaded, PeerFault
+from cuckoo.domain.errors import CuckooError, InvalidField, Overloaded, PeerFault, TermBlocked
 from cuckoo.protocol.messages import ErrorBody
 from cuckoo.protocol.openai import ErrorDetail, ErrorEnvelope
 from cuckoo.web.bodies import json_response
@@ -42,7 +42,7 @@ def told(request: web.Request, body: ErrorBody, status: int) -> web.Response:
     elif unknown := _UNKNOWN_FIELD.search(body.message):
         status, field, code = 400, unknown[1], "unknown_parameter"
     elif status == InvalidField.http_status:
-        status, code = 400, "invalid_value"
+        status, code = 400, "moderation_blocked" if body.code == TermBlocked.code else "invalid_value"
     kind = "rate_limit_error" if status == 429 else "server_error" if status >= 500 else "invalid_request_error"
     detail = ErrorDetail(message=body.message, type=kind, param=field or None, code=_OPENAI_CODES.get(status, code))
     return json_response(ErrorEnvelope(error=detail), status)

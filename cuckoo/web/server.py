@@ -14,6 +14,7 @@ from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
+from cuckoo.web.cors import allow_origins
 from cuckoo.web.doorkeeper import Doorkeeper, room_for
 from cuckoo.web.errors import errors
 from cuckoo.web.miner_api import MinerApi
@@ -55,7 +56,8 @@ def coordinator_app(
     settings: CoordinatorSettings,
 ) -> web.Application:
     """Put both APIs together."""
-    app = web.Application(middlewares=[errors])
+    app = web.Application()
+    app.middlewares.extend((allow_origins(app, settings.cors_origins), errors))
     public = PublicApi(dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit)
     public.mount(app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes)
     mount_pages(app)

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from cuckoo.domain.amounts import Wei
-from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded
+from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded, TermBlocked
 from cuckoo.domain.identifiers import NodeId, TaskId, task_id
 from cuckoo.domain.pricing import price_of, work_of
 from cuckoo.domain.task import TaskParameters, TaskStatus
@@ -48,6 +48,7 @@ class AppDesk:
         catalogue: Catalogue,
         *,
         queue_limit: int,
+        blocked_terms: Collection[str] = (),
         clock: Clock,
         metrics: CoordinatorMetrics,
         random_bytes: Callable[[int], bytes] = os.urandom,
@@ -59,6 +60,7 @@ class AppDesk:
             store: where tasks lie.
             catalogue: the models there are.
             queue_limit: tasks that may wait.
+            blocked_terms: what no prompt may contain.
             clock: time.
             metrics: counters.
             random_bytes: source of task ids, salts and missing seeds.
@@ -67,6 +69,7 @@ class AppDesk:
         self._store = store
         self._catalogue = catalogue
         self._queue_limit = queue_limit
+        self._blocked_terms = [term.casefold() for term in blocked_terms]
         self._clock = clock
         self._metrics = metrics
         self._random_bytes = random_bytes
@@ -131,6 +134,9 @@ class AppDesk:
     def _new_task(
         self, request: TaskRequest, body: bytes, idempotency_key: str | None, key: ApiKey | None
     ) -> tuple[NewTask, TaskParameters]:
+        asked = request.prompt.casefold()
+        if any(term in asked for term in self._blocked_terms):
+            raise TermBlocked("prompt", request.prompt, "this coordinator does not draw one of its terms")
         parameters = parameters_of(request, self._catalogue, self._random_bytes)
         new = NewTask(
             task_id=task_id(self._random_bytes(16)),

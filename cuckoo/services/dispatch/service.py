@@ -94,6 +94,7 @@ class Dispatch:
             store,
             self.catalogue,
             queue_limit=settings.queue_limit,
+            blocked_terms=settings.blocked_terms,
             clock=clock,
             metrics=metrics,
         )
