@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "CUCKOO_API_KEY"
 
-_node_option = click.option(
+node_option = click.option(
     "--node",
     type=click.IntRange(1, 2**32 - 1),
     help="The coordinator's node; needed before its first start, and where this machine has several.",
@@ -62,7 +62,7 @@ def api_keys() -> None:
     metavar="CAI",
     help="What its tasks may cost in a day (UTC), those that are open at their full price.  [default: no limit]",
 )
-@_node_option
+@node_option
 @json_option
 @network_option
 @place_options
@@ -71,7 +71,7 @@ def create(place: Place, name: str, *, node: int | None, spend_per_day: str | No
     from cuckoo.storage.keys import Limits, open_keys
 
     limits = Limits(spend_per_day_wei=None if spend_per_day is None else parse_cai(spend_per_day), **most)
-    with open_keys(_find_folder(place, node)) as book:
+    with open_keys(find_folder(place, node)) as book:
         secret, key = book.create(name, limits, time.time())
     if as_json:
         print_json({"key": secret, **_json(key)})
@@ -81,7 +81,7 @@ def create(place: Place, name: str, *, node: int | None, spend_per_day: str | No
 
 
 @api_keys.command("list", epilog=examples("cuckoo coordinator keys list", "cuckoo coordinator keys list --json"))
-@_node_option
+@node_option
 @json_option
 @network_option
 @place_options
@@ -90,7 +90,7 @@ def list_keys(place: Place, *, node: int | None, as_json: bool) -> None:
     from cuckoo.storage.keys import open_keys
     from cuckoo.storage.usage import NOTHING
 
-    folder = _find_folder(place, node)
+    folder = find_folder(place, node)
     with open_keys(folder) as book:
         keys = book.read()
     ever, today = asyncio.run(_usage(folder))
@@ -122,7 +122,7 @@ def list_keys(place: Place, *, node: int | None, as_json: bool) -> None:
 
 @api_keys.command(epilog=examples("cuckoo coordinator keys revoke shop"))
 @click.argument("name")
-@_node_option
+@node_option
 @json_option
 @network_option
 @place_options
@@ -130,7 +130,7 @@ def revoke(place: Place, name: str, *, node: int | None, as_json: bool) -> None:
     """End the API key called NAME for good. Its open tasks go on; nobody can read them any more."""
     from cuckoo.storage.keys import open_keys
 
-    with open_keys(_find_folder(place, node)) as book:
+    with open_keys(find_folder(place, node)) as book:
         key = book.revoke(name, time.time())
     if as_json:
         print_json(_json(key))
@@ -138,8 +138,12 @@ def revoke(place: Place, name: str, *, node: int | None, as_json: bool) -> None:
         note(f'API key "{name}" is revoked; a running coordinator refuses it within two seconds')
 
 
-def _find_folder(place: Place, node: int | None) -> Path:
-    """Return the data folder of a coordinator; with ``node`` also before it was made."""
+def find_folder(place: Place, node: int | None) -> Path:
+    """Return the data folder of a coordinator; with ``node`` also before it was made.
+
+    Raises:
+        ConfigError: this machine has none, or several.
+    """
     root = place.data_dir / place.read_network().name
     if node is not None:
         return root / f"coordinator-{node}"
@@ -148,11 +152,11 @@ def _find_folder(place: Place, node: int | None) -> Path:
         return found[0]
     if not found:
         raise ConfigError(
-            f"find the API keys: no coordinator has started here yet, there is none in {root}: name its node with "
+            f"find the data folder: no coordinator has started here yet, there is none in {root}: name its node with "
             "--node (cuckoo stake nodes --role coordinator)"
         )
     names = ", ".join(folder.name.removeprefix("coordinator-") for folder in found)
-    raise ConfigError(f"find the API keys: this machine has several coordinators ({names}): name one with --node")
+    raise ConfigError(f"find the data folder: this machine has several coordinators ({names}): name one with --node")
 
 
 async def _usage(folder: Path) -> tuple[dict[int, "Usage"], dict[int, "Usage"]]:

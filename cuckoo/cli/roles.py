@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from cuckoo.cli.apikeys import api_keys
+from cuckoo.cli.backups import backup_command, restore_command
 from cuckoo.cli.earnings import earnings
 from cuckoo.cli.options import (
     Place,
@@ -140,6 +141,8 @@ def miner(place: Place, grace_s: float | None, **rest: Any) -> None:
 
 
 coordinator.add_command(api_keys)
+coordinator.add_command(backup_command)
+coordinator.add_command(restore_command)
 miner.add_command(earnings)
 
 
