@@ -34,7 +34,7 @@ def backup_command(place: Place, file: Path, *, node: int | None, as_json: bool)
 
 
 @click.command("restore", epilog=examples("cuckoo coordinator restore monday.tar --node 1"))
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--node", type=click.IntRange(1, 2**32 - 1), required=True, help="The coordinator's node.")
 @json_option
 @network_option

@@ -15,7 +15,7 @@ from cuckoo.cli.orders import Order, Orders
 from cuckoo.client.app import AppClient
 from cuckoo.client.asking import TaskFailed, fetch, miner_names
 from cuckoo.client.pictures import Pictures, save_new
-from cuckoo.domain.errors import CoordinatorUnreachable, CuckooError, NotFound, PeerFault, SignatureInvalid
+from cuckoo.domain.errors import CoordinatorUnreachable, CuckooError, NotFound, Overloaded, PeerFault, SignatureInvalid
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol.messages import BatchRequest, encode_json
 
@@ -108,11 +108,13 @@ class Fetching:
         """Ask for what was not asked for, or of which nobody knows: the key sees to it that it becomes one task."""
         if order.tasks:
             return order
+        resumed = self._orders.holds(order)
         self._orders.write(order)
         try:
             answer = await client.submit_batch(BatchRequest(tasks=order.requests), idempotency_key=order.key)
-        except PeerFault:
-            self._orders.forget(order)
+        except PeerFault as refused:
+            if not (resumed and isinstance(refused, Overloaded)):
+                self._orders.forget(order)
             raise
         order = replace(order, tasks=tuple(task.task_id for task in answer.tasks))
         self._orders.write(order)

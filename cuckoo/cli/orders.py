@@ -66,6 +66,10 @@ class Orders:
         except (OSError, msgspec.DecodeError) as error:
             raise ConfigError(f"read what was asked for, {file}: {error}; delete the file to forget it") from None
 
+    def holds(self, order: Order) -> bool:
+        """Tell whether an order was kept already."""
+        return (self._folder / f"{order.key}.json").exists()
+
     def write(self, order: Order) -> None:
         """Keep an order, whole or not at all; one that is closed is let go. Raises ConfigError."""
         file = self._folder / f"{order.key}.json"

@@ -182,6 +182,7 @@ HEALTHZ = Route(name="healthz", method="GET", path="/healthz", caller=Caller.ANY
 READYZ = Route(name="readyz", method="GET", path="/readyz", caller=Caller.ANYONE, reply=views.Health)
 METRICS = Route(name="metrics", method="GET", path="/metrics", caller=Caller.ANYONE)
 OPENAPI = Route(name="openapi", method="GET", path="/openapi.json", caller=Caller.ANYONE)
+REFERENCE = Route(name="reference", method="GET", path="/docs", caller=Caller.ANYONE)
 PUBLIC_ROUTES = (
     SUBMIT_TASK,
     SUBMIT_BATCH,
@@ -202,5 +203,6 @@ PUBLIC_ROUTES = (
     READYZ,
     METRICS,
     OPENAPI,
+    REFERENCE,
 )
 ROUTES = (*PUBLIC_ROUTES, *OPENAI_ROUTES, *MINER_ROUTES)

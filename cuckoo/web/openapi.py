@@ -1,5 +1,7 @@
 """The OpenAPI 3.1 description of a coordinator, made from the routes and messages themselves."""
 
+import inspect
+import json
 import re
 from typing import Any
 
@@ -20,6 +22,7 @@ from cuckoo.domain.task import (
 from cuckoo.protocol.messages import ErrorBody
 from cuckoo.protocol.routes import ROUTES, Caller, Route
 from cuckoo.protocol.views import TaskEvent
+from cuckoo.web.examples import example_of
 
 _REFERENCE = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"{(\w+)}")
@@ -57,6 +60,7 @@ _BODILESS = {
     "image_file": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
     "metrics": ("text/plain", {"type": "string"}),
     "openapi": ("application/json", {"type": "object"}),
+    "reference": ("text/html", {"type": "string"}),
 }
 _SUMMARIES = {
     "sign_in": "Ask to sign in as a miner; the coordinator signs first",
@@ -88,6 +92,7 @@ _SUMMARIES = {
     "readyz": "Ask whether tasks are taken and drawn for",
     "metrics": "Read Prometheus metrics",
     "openapi": "Read this description",
+    "reference": "Read this description as a page",
 }
 
 
@@ -103,6 +108,8 @@ def openapi_document() -> bytes:
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     schemas["TaskRequest"] = _with_limits(schemas["TaskRequest"])
+    schemas = {name: _described(_as_on_the_wire(schema)) for name, schema in schemas.items()}
+    _add_examples(paths, schemas)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -111,9 +118,10 @@ def openapi_document() -> bytes:
             "description": "Pictures made by other people's GPUs, with receipts. Amounts are wei.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "externalDocs": {"description": "the same as a page", "url": "/docs"},
         "paths": paths,
         "components": {
-            "schemas": {name: _as_on_the_wire(schema) for name, schema in schemas.items()},
+            "schemas": schemas,
             "securitySchemes": {
                 "session": {"type": "http", "scheme": "bearer", "description": "of a miner that signed in"},
                 "key": {"type": "http", "scheme": "bearer", "description": "API key; none where access is open"},
@@ -144,6 +152,35 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.caller is Caller.APP:
         operation["security"] = [{"key": []}, {}]
     return operation
+
+
+def _add_examples(paths: dict[str, dict[str, Any]], schemas: dict[str, Any]) -> None:
+    """Put an example beside every schema of a body that is no file."""
+    for operation in (one for path in paths.values() for one in path.values()):
+        for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+            for kind, content in body.get("content", {}).items():
+                if "$ref" in content["schema"]:
+                    content["example"] = example_of(content["schema"], schemas)
+                elif kind == "text/event-stream":
+                    event = json.dumps(example_of(schemas["TaskEvent"], schemas))
+                    content["example"] = f"event: queued\ndata: {event}\n\n"
+
+
+def _described(schema: Any) -> Any:
+    """Move what a struct says about its fields to the fields themselves."""
+    text, found, listed = inspect.cleandoc(schema.get("description", "")).partition("\n\nAttributes:\n")
+    if "properties" not in schema:
+        return schema
+    told: dict[str, str] = {}
+    for entry in re.split(r"\n(?=\S)", inspect.cleandoc(listed)) if found else ():
+        for part in re.split(r"; (?=\w+(?:, \w+)*: )", " ".join(entry.split())):
+            names, _, meaning = part.partition(": ")
+            told |= dict.fromkeys(names.split(", "), meaning)
+    properties = {
+        name: field | ({"description": told[name]} if name in told and "$ref" not in field else {})
+        for name, field in schema["properties"].items()
+    }
+    return schema | {"description": " ".join(text.split()), "properties": properties}
 
 
 def _success(route: Route) -> dict[str, Any]:

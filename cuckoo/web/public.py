@@ -29,6 +29,7 @@ from cuckoo.web.bodies import JSON, json_response
 from cuckoo.web.images import ImagesApi
 from cuckoo.web.mounting import Handle, digest_in, mount, number_in, task_in
 from cuckoo.web.openapi import openapi_document
+from cuckoo.web.reference import Reference
 from cuckoo.web.streaming import Streams, stream_events
 
 _KEPT_FOR_EVER = "private, max-age=31536000, immutable"
@@ -65,6 +66,7 @@ class PublicApi:
         self._seeds = seeds
         self._images = ImagesApi(dispatch.apps, self._streams, SystemClock())
         self._openapi = openapi_document()
+        self._reference = Reference(self._openapi)
 
     def mount(self, app: web.Application, *, body_limit: int, picture_body_limit: int) -> None:
         """Put every public route onto an application."""
@@ -88,6 +90,7 @@ class PublicApi:
             "readyz": self.readyz,
             "metrics": self.metrics,
             "openapi": self.openapi,
+            "reference": self.reference,
         }
         admits = {"file_evidence": self._admit_evidence}
         for route in routes.PUBLIC_ROUTES:
@@ -208,3 +211,7 @@ class PublicApi:
     async def openapi(self, _request: web.Request, _: Any) -> web.Response:
         """The description of this API."""
         return web.Response(body=self._openapi, content_type=JSON)
+
+    async def reference(self, _request: web.Request, _: Any) -> web.Response:
+        """The description of this API, for people."""
+        return web.Response(text=self._reference.page, content_type="text/html", headers=self._reference.headers)

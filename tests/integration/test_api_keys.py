@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.errors import Conflict, KeyRefused, LimitReached, NotFound, Overloaded
 from cuckoo.domain.pricing import Rates, part_of, price_of
-from cuckoo.protocol.messages import TaskRequest
+from cuckoo.protocol.messages import BatchRequest, TaskRequest
 from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.services.dispatch import apps
 from cuckoo.storage.keys import Limits, open_keys
@@ -186,6 +186,16 @@ async def test_limit__open_tasks__is_free_again_when_one_is_over(tmp_path):
             await client.submit(APPLE)
             with pytest.raises(LimitReached, match="its limit is 2"):
                 await client.submit(APPLE)
+
+
+async def test_limit__open_tasks__a_batch_that_passes_it_is_refused_whole(tmp_path):
+    async with closed(tmp_path) as (coordinator, keys):
+        secret = await keys.create("shop", open_tasks=2)
+        async with app(coordinator, secret) as client:
+            with pytest.raises(LimitReached, match="its limit is 2"):
+                await client.submit_batch(BatchRequest(tasks=(APPLE,) * 3))
+            assert coordinator.dispatch.engine.tasks.queued == 0
+            assert len((await client.submit_batch(BatchRequest(tasks=(APPLE,) * 2))).tasks) == 2
 
 
 async def test_limit__open_tasks__a_repeat_by_idempotency_key_is_counted_once(tmp_path):

@@ -289,6 +289,10 @@ async def test_pages_for_operators__answer(coordinator, raw, miner):
         async with raw.get(path) as response:
             assert response.status == 200, path
             assert json.loads(await response.read())
+    async with raw.get("/docs") as response:
+        assert (response.status, response.content_type) == (200, "text/html")
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert "/v1/batches" in await response.text()
     async with raw.get("/metrics") as response:
         assert "cuckoo_miners_signed_in 1.0" in await response.text()
     async with raw.get("/v1/network") as response:
