@@ -1,4 +1,4 @@
-# Everything is installed into .venv and contracts/node_modules; nothing outside this folder is changed.
+# Everything is installed into .venv and node_modules folders; nothing outside this folder is changed.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -131,4 +131,4 @@ artifacts: install ## compile the contracts and write cuckoo/chain/artifacts
 
 .PHONY: clean
 clean: ## remove what make installed and built
-	@rm -rf .venv contracts/node_modules contracts/out contracts/cache demo-pictures .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv contracts/node_modules tests/js/node_modules tests/browser/node_modules contracts/out contracts/cache demo-pictures .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
