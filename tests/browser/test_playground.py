@@ -105,6 +105,7 @@ async def test_look__languages_themes_and_widths__fit_and_are_accessible(browser
         ) as page,
     ):
         await page.wait_for_selector("#tiles dd")
+        assert await page.locator("#tiles dd").count() == 6
         assert await page.evaluate("document.documentElement.lang") == locale
         assert await page.inner_text("#draw") == {"en": "Draw", "ko": "그리기"}[locale]
         assert await page.evaluate("document.documentElement.scrollWidth") <= width

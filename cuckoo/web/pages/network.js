@@ -11,12 +11,16 @@ const whole = (wei) => Number(BigInt(wei) / 10n ** 18n);
 const count = (value) => value.toLocaleString(document.documentElement.lang);
 const element = (id) => document.getElementById(id);
 
+const WINDOW_MS = 60_000;
 let shown = null;
+let samples = []; // {at, done}, of the last minute
 
 export async function follow() {
   for (;;) {
     try {
       shown = await look();
+      samples.push({ at: Date.now(), done: doneBy(shown.miners) });
+      samples = samples.filter((sample) => sample.at >= Date.now() - WINDOW_MS);
       draw();
     } catch {
       // The page says so where a picture is asked for; here the last numbers stay.
@@ -34,11 +38,20 @@ export function draw() {
     tileStake: working.reduce((sum, miner) => sum + whole(miner.weight_wei), 0),
     tileWaiting: network.queued,
     tileRunning: network.running,
-    tileDone: miners.reduce((sum, miner) => sum + miner.done, 0),
+    tileDone: doneBy(miners),
+    tileRate: rate(),
   };
   element("tiles").replaceChildren(...Object.entries(tiles).map(([name, value]) => pair(say(name), count(value))));
   element("plot").replaceChildren(plot(miners.filter((miner) => miner.assigned > 0)));
   element("miners").replaceChildren(...table(miners));
+}
+
+const doneBy = (miners) => miners.reduce((sum, miner) => sum + miner.done, 0);
+
+function rate() {
+  const [first, last] = [samples[0], samples.at(-1)];
+  const minutes = (last.at - first.at) / 60_000;
+  return minutes > 0 ? Math.round((last.done - first.done) / minutes) : 0;
 }
 
 async function look() {
