@@ -3,8 +3,9 @@
 import io
 import os
 import signal
+import sqlite3
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from PIL import Image
@@ -61,8 +62,11 @@ async def check_done_once(app, view):
     assert picture.size == (view.parameters.width_px, view.parameters.height_px)
 
 
-async def done_by_miners(app):
-    return sum(miner.done for miner in (await app.miners()).miners)
+def done_by_miners(town):
+    """Count on disk: what the API tells of miners may be a second old."""
+    (path,) = (town.folder / "coordinator").rglob("cuckoo.sqlite")
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        return database.execute("SELECT coalesce(sum(done), 0) FROM miner_counts").fetchone()[0]
 
 
 async def test_gpu_child__killed_in_the_middle__its_task_is_tried_again(town):
@@ -114,7 +118,7 @@ async def test_coordinator__killed_in_the_middle__all_acknowledged_tasks_finish_
     await town.signed_in(2)
     coordinator = town.processes["coordinator"]
     async with AppClient(town.origin) as app:
-        before = await done_by_miners(app)
+        before = done_by_miners(town)
         task = await app.submit(LONG, idempotency_key="the long one")
         await in_the_middle(app, task.task_id)
         more = [await app.submit(SHORT, idempotency_key=f"short {number}") for number in range(3)]
@@ -126,4 +130,4 @@ async def test_coordinator__killed_in_the_middle__all_acknowledged_tasks_finish_
             await check_done_once(app, await finished(app, one.task_id))
         again = await app.submit(LONG, idempotency_key="the long one")
         assert again.task_id == task.task_id
-        assert await done_by_miners(app) == before + 4
+        assert done_by_miners(town) == before + 4
