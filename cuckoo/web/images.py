@@ -22,6 +22,8 @@ from cuckoo.protocol.messages import TaskRequest, TaskView
 from cuckoo.protocol.openai import (
     PARTIAL_IMAGES_MAX,
     CompletedImage,
+    ErrorDetail,
+    ErrorEnvelope,
     Image,
     ImagesRequest,
     ImagesResponse,
@@ -44,6 +46,7 @@ _AGAIN_S = 5.0
 _SIGNED_BYTES = 16
 _FAR_FUTURE = 2**40
 _QUEUED = b": queued\n\n"
+_GONE = (EventKind.FAILED, EventKind.CANCELLED)
 
 
 class ImagesApi:
@@ -112,7 +115,9 @@ class ImagesApi:
         yield _QUEUED
         form, shown = body.output_format or "png", 0
         async for event in self._apps.events(view.task_id, owner):
-            _check(event)
+            if event.kind in _GONE:
+                yield _failed(event)
+                return
             if event.preview and shown < (body.partial_images or 0) and event.step * 4 >= event.steps * (shown + 1):
                 partial = PartialImage(
                     partial_image_index=shown,
@@ -184,8 +189,15 @@ def task_request(body: ImagesRequest) -> TaskRequest:
 
 
 def _check(event: TaskEvent) -> None:
-    if event.kind in (EventKind.FAILED, EventKind.CANCELLED):
+    if event.kind in _GONE:
         raise Overloaded(f"draw the pictures of task {event.task_id}: {event.reason or event.kind.value}", _AGAIN_S)
+
+
+def _failed(event: TaskEvent) -> bytes:
+    """Say within a stream, whose status was told long ago, that there will be no picture."""
+    message = f"draw the pictures of task {event.task_id}: {event.reason or event.kind.value}"
+    told = ErrorEnvelope(error=ErrorDetail(message=message, type="server_error", code="overloaded"))
+    return b"event: error\ndata: %s\n\n" % msgspec.json.encode(told)
 
 
 def _size(view: TaskView) -> str:

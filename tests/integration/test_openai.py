@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +14,7 @@ import openai
 import pytest
 from PIL import Image
 
+from cuckoo.domain.errors import CuckooError
 from cuckoo.domain.task import PICTURES_MAX, TaskStatus
 from cuckoo.protocol.png import receipt_in
 from cuckoo.web import images
@@ -153,6 +154,36 @@ async def test_generate__wrong__is_told_in_their_shape(client, wanted, error, pa
     with pytest.raises(error) as refused:
         await client.images.generate(**{"prompt": "a pear", **wanted})
     assert (refused.value.type, refused.value.param, refused.value.code) == ("invalid_request_error", param, code)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_generate__no_miner_can__is_told_as_their_packages_expect(tmp_path, stream):
+    async with (
+        running(tmp_path) as coordinator,
+        openai.AsyncOpenAI(base_url=f"{coordinator.origin}/v1", api_key="sk-any", max_retries=0) as client,
+    ):
+        miner = ScriptedMiner(coordinator)
+        await miner.sign_in()
+
+        async def spoil():
+            for _ in range(3):
+                await miner.sign_in()
+                assignment = (await miner.poll()).assignment
+                with suppress(CuckooError):
+                    await miner.submit(assignment, miner.result(assignment, pictures=[(b"no picture", bytes(32))]))
+                coordinator.clock.ahead_s += 3_600  # its health recovers
+
+        async def ask():
+            answer = await client.images.generate(prompt="a pear", stream=stream)
+            return [event async for event in answer] if stream else answer
+
+        asked, spoiling = asyncio.create_task(ask()), asyncio.create_task(spoil())
+        with pytest.raises(openai.APIError) as failed:
+            await asked
+        await spoiling
+        await miner.client.close()
+    assert "attempt 3" in failed.value.message
+    assert stream or failed.value.status_code == 503
 
 
 async def test_generate__closed_coordinator__wrong_key_is_401(tmp_path):
