@@ -252,6 +252,8 @@ def _cheating_miner(place: Place, key: str, cheat: str, **flags: Any) -> tuple[O
     if cheat not in list(Cheat):
         raise ConfigError(f"--cheat {cheat}: there are {', '.join(Cheat)}")
     settings = place.settings(MinerSettings, "miner", **flags)
+    if cheat == Cheat.OTHER_MODEL and len(settings.models) < 2:
+        raise ConfigError(f"--cheat {cheat}: name a second --model, with which it cheats")
     private_key = _key(place, key, "the miner's operator")
 
     def opened(chain: "Chain") -> AbstractAsyncContextManager[Sequence["Service"]]:

@@ -145,8 +145,8 @@ class CheatingPool:
             case Cheat.IGNORED_SEED:
                 return replace(parameters, seed=0)
             case Cheat.OTHER_MODEL:
-                others = [digest for digest in self._pool.loaded() if digest != parameters.model_digest]
-                return replace(parameters, model_digest=(others or [parameters.model_digest])[0])
+                other = next(digest for digest in self._pool.loaded() if digest != parameters.model_digest)
+                return replace(parameters, model_digest=other)
             case _:
                 return parameters
 

@@ -21,21 +21,6 @@ class JobStopped(CuckooError):
     code = "job_stopped"
 
 
-class MemoryExhausted(CuckooError):
-    """The device's memory does not suffice even for one picture at a time.
-
-    Attributes:
-        limit_pixels: the largest picture (width times height) that was measured to fit; 0 for none.
-    """
-
-    code = "out_of_memory"
-
-    def __init__(self, message: str, limit_pixels: int) -> None:
-        """Carry the measured limit."""
-        super().__init__(message)
-        self.limit_pixels = limit_pixels
-
-
 @dataclass(frozen=True)
 class Watch:
     """What a run calls while it works.

@@ -22,8 +22,9 @@ from cuckoo.domain import task
 from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint, models
-from cuckoo.inference.drawing import Asked, Drawing, JobStopped, MemoryExhausted, Watch
+from cuckoo.inference.drawing import Asked, Drawing, JobStopped, Watch
 from cuckoo.inference.embeddings import remember
+from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.line import STAGES, Advance, Line
 from cuckoo.inference.models import Model
 from cuckoo.inference.recorder import Followed, Recorder
@@ -199,7 +200,7 @@ class Pipeline:
 
         Raises:
             InvalidField: the model rounds the sides.
-            MemoryExhausted: one picture alone does not fit.
+            OutOfMemory: one picture alone does not fit.
         """
         wanted = bucket
         bucket = min(bucket, self._bucket_limit)
@@ -226,7 +227,7 @@ class Pipeline:
         """Run something that needs the whole model: after every earlier batch, before every later one."""
         return self._line.submit(lambda _: call(), alone=True).result()
 
-    def _exhausted(self, parameters: TaskParameters) -> MemoryExhausted:
+    def _exhausted(self, parameters: TaskParameters) -> OutOfMemory:
         """Measure what fits instead, by single steps at half the area each time."""
         refused = parameters.width_px * parameters.height_px
         sides = smaller_sides(parameters.width_px, parameters.height_px)
@@ -241,7 +242,7 @@ class Pipeline:
                     raise
                 sides = smaller_sides(*sides)
             self._free_memory()
-        return MemoryExhausted(
+        return OutOfMemory(
             f"drawing {parameters.width_px} x {parameters.height_px} px: the memory of {self._device} does not suffice "
             f"for {refused:,} pixels; {limit:,} were measured to fit",
             limit,

@@ -18,6 +18,7 @@ from cuckoo.domain.task import RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint
 from cuckoo.inference.batches import BUCKETS, take_together
 from cuckoo.inference.child import Child, ChildPlan
+from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.messages import Batch, Cancelled, Failed, Finished, Progress, Replay, Replayed, Run
 from cuckoo.inference.models import Model
 
@@ -37,21 +38,6 @@ class JobRefused(PeerFault):
 
     code = "job_refused"
     http_status = 422
-
-
-class OutOfMemory(CuckooError):
-    """One picture of this size does not fit the device.
-
-    Attributes:
-        limit_pixels: the largest picture (width times height) that was measured to fit; 0 for none.
-    """
-
-    code = "out_of_memory"
-
-    def __init__(self, message: str, limit_pixels: int) -> None:
-        """Carry the measured limit."""
-        super().__init__(message)
-        self.limit_pixels = limit_pixels
 
 
 class WorkerFault(TransientError):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cuckoo.domain.errors import CuckooError, PeerFault
 from cuckoo.inference import latents
+from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.line import STAGES, Line
 from cuckoo.inference.messages import (
     Batch,
@@ -135,7 +136,7 @@ class Worker:
         )
 
     def _run(self, batch: Batch) -> None:
-        from cuckoo.inference.drawing import Asked, MemoryExhausted
+        from cuckoo.inference.drawing import Asked
 
         started = time.perf_counter()
         digest = batch.runs[0].parameters.model_digest
@@ -154,7 +155,7 @@ class Worker:
                     self._finish(run, drawing, started)
         except Exception as error:  # noqa: BLE001 - the parent gets it, whatever it is
             for run in runs:
-                if isinstance(error, MemoryExhausted):
+                if isinstance(error, OutOfMemory):
                     self._fail(run.job_id, "out_of_memory", str(error), error.limit_pixels)
                 elif isinstance(error, PeerFault):
                     self._fail(run.job_id, "invalid", str(error))

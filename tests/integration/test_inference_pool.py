@@ -10,11 +10,11 @@ import pytest
 from cuckoo.domain.errors import ConfigError, FatalError, WorkerDied
 from cuckoo.domain.task import TaskParameters
 from cuckoo.inference import models
+from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.pool import (
     Job,
     JobCancelled,
     JobRefused,
-    OutOfMemory,
     PoolOptions,
     WorkerFault,
     WorkerPool,

@@ -17,11 +17,11 @@ from PIL import Image
 from cuckoo.domain.errors import FatalError, WorkerDied
 from cuckoo.domain.task import TaskParameters
 from cuckoo.inference import models
+from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.pool import (
     Job,
     JobCancelled,
     JobRefused,
-    OutOfMemory,
     PoolOptions,
     WorkerPool,
 )

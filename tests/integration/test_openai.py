@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -18,7 +18,8 @@ from cuckoo.domain.errors import CuckooError
 from cuckoo.domain.task import PICTURES_MAX, TaskStatus
 from cuckoo.protocol.png import receipt_in
 from cuckoo.web import images
-from tests.support.coordinating import MODEL, ScriptedMiner, png, running
+from tests.support.coordinating import MODEL, ScriptedMiner, running
+from tests.support.painter import studio
 from tests.support.processes import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,38 +27,9 @@ NODE = ROOT / ".venv" / "bin" / "node"
 JS = ROOT / "tests" / "js"
 
 
-@asynccontextmanager
-async def drawing(folder, *, steps=4):
-    """A coordinator, and a miner that shows each step and then brings a picture."""
-    async with running(folder) as coordinator:
-        miner = ScriptedMiner(coordinator)
-        await miner.sign_in()
-
-        async def work():
-            while True:
-                signed = await miner.poll()
-                if signed is None:
-                    continue
-                assignment = signed.assignment
-                size = assignment.parameters.width_px, assignment.parameters.height_px
-                for step in range(1, steps + 1):
-                    preview, _ = png(colour=(50 * step, 0, 0))
-                    await miner.progress(assignment, step, preview=preview)
-                pictures = [png(*size, colour=(9, 9, number)) for number in range(assignment.parameters.pictures)]
-                await miner.submit(assignment, miner.result(assignment, pictures=pictures))
-
-        task = asyncio.create_task(work())
-        try:
-            yield coordinator
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-            await miner.client.close()
-
-
 @pytest.fixture
 async def coordinator(tmp_path):
-    async with drawing(tmp_path) as found:
+    async with studio(tmp_path) as found:
         yield found
 
 
@@ -108,9 +80,16 @@ async def test_url__after_an_hour__is_gone(client, monkeypatch):
         assert (await refused.json())["error"]["type"] == "invalid_request_error"
 
 
-async def test_stream__with_previews__partial_images_then_completed(client):
-    stream = await client.images.generate(prompt="a pear", stream=True, partial_images=2)
-    events = [event async for event in stream]
+async def test_stream__with_previews__partial_images_then_completed(tmp_path):
+    gate, events = asyncio.Event(), []
+    async with (
+        studio(tmp_path, gate=gate) as coordinator,
+        openai.AsyncOpenAI(base_url=f"{coordinator.origin}/v1", api_key="sk-any", max_retries=0) as client,
+    ):
+        async for event in await client.images.generate(prompt="a pear", stream=True, partial_images=2):
+            events.append(event)
+            if len(events) == 2:
+                gate.set()
     assert [event.type for event in events] == [
         "image_generation.partial_image",
         "image_generation.partial_image",
@@ -123,7 +102,7 @@ async def test_stream__with_previews__partial_images_then_completed(client):
 
 def test_sync_client__in_a_thread__works(tmp_path):
     async def main():
-        async with drawing(tmp_path) as coordinator:
+        async with studio(tmp_path) as coordinator:
             with openai.OpenAI(base_url=f"{coordinator.origin}/v1", api_key="sk-any", max_retries=0) as client:
                 answer = await asyncio.to_thread(client.images.generate, prompt="a red apple")
                 models = await asyncio.to_thread(client.models.list)

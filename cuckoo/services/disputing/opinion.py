@@ -14,8 +14,9 @@ from cuckoo.domain.identifiers import ModelDigest, NodeId
 from cuckoo.domain.keccak import keccak256
 from cuckoo.domain.task import TaskParameters, validate
 from cuckoo.domain.tolerance import Likeness
+from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.messages import Finished
-from cuckoo.inference.pool import Job, JobRefused, LoadedModel, OutOfMemory
+from cuckoo.inference.pool import Job, JobRefused, LoadedModel
 from cuckoo.protocol.likeness import Made, compare
 from cuckoo.protocol.messages import EvidenceUpload
 from cuckoo.protocol.pictures import check_pictures

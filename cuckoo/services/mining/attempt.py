@@ -10,9 +10,10 @@ import structlog
 from cuckoo.domain.errors import Conflict, InvalidField, NotFound, PeerFault, TransientError
 from cuckoo.domain.identifiers import ModelDigest, NodeId
 from cuckoo.domain.task import validate
+from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.messages import Finished
 from cuckoo.inference.messages import Progress as StepDone
-from cuckoo.inference.pool import Job, JobCancelled, JobRefused, LoadedModel, OutOfMemory
+from cuckoo.inference.pool import Job, JobCancelled, JobRefused, LoadedModel
 from cuckoo.protocol.eip712 import Hasher
 from cuckoo.protocol.messages import Failure, Progress, ResultUpload, SignedAssignment, encode_binary
 from cuckoo.protocol.receipts import Assignment, Receipt

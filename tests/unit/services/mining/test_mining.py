@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from cuckoo.domain.errors import Conflict, CoordinatorUnreachable, Overloaded, PeerFault, WorkerDied
-from cuckoo.inference.pool import JobRefused, OutOfMemory, WorkerFault
+from cuckoo.inference.faults import OutOfMemory
+from cuckoo.inference.pool import JobRefused, WorkerFault
 from cuckoo.protocol.messages import ProgressReply
 from cuckoo.protocol.signing import Signer, recover
 from cuckoo.services.mining.connection import BACKOFF_CAP_S
