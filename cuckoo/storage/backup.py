@@ -89,8 +89,10 @@ def restore(file: Path, folder: Path) -> Manifest:
     try:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".restore-") as work:
             fresh = Path(work) / folder.name
+            (fresh / _BLOBS).mkdir(mode=0o700, parents=True)
             with tarfile.open(file) as tar:
-                tar.extractall(fresh, filter="data")
+                for member in tar:
+                    _extract(tar, member, fresh)
             made = msgspec.json.decode((fresh / MANIFEST).read_bytes(), type=Manifest)
             if made.format != FORMAT:
                 raise ConfigError(
@@ -120,6 +122,19 @@ def _whole(file: Path) -> Iterator[IO[bytes]]:
         except BaseException:
             Path(part.name).unlink(missing_ok=True)
             raise
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write one file of a backup; raises ConfigError for anything that a backup does not hold."""
+    *above, name = member.name.split("/")
+    known = (
+        name == MANIFEST or name.endswith(".sqlite") if not above else above == [_BLOBS] and name not in (".", "..", "")
+    )
+    source = tar.extractfile(member) if known and member.isfile() else None
+    if source is None:
+        raise ConfigError(f"restore: {member.name!r} is no part of a backup")
+    with source, folder.joinpath(*above, name).open("xb") as target:
+        shutil.copyfileobj(source, target)
 
 
 def _copy(database: Path, copy: Path) -> None:
