@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from cuckoo.protocol import messages, openai, views
+from cuckoo.protocol import messages, openai, sdapi, views
 
 _SMALL, _LARGE, _WITH_PREVIEW = 8_192, 65_536, 2 * messages.PREVIEW_MAX_BYTES + 8_192
 """Bytes. A prompt of 2,000 characters, each escaped, takes 24,000; a preview is written in hex."""
@@ -154,6 +154,24 @@ CREATE_IMAGE = Route(
 )
 IMAGE_FILE = Route(name="image_file", method="GET", path="/v1/images/files/{token}", caller=Caller.ANYONE)
 OPENAI_ROUTES = (CREATE_IMAGE, IMAGE_FILE)
+TXT2IMG = Route(
+    name="txt2img",
+    method="POST",
+    path="/sdapi/v1/txt2img",
+    caller=Caller.APP,
+    request=sdapi.Txt2Img,
+    body_max=_LARGE,
+    reply=sdapi.Pictures,
+)
+SD_PROGRESS = Route(
+    name="sd_progress", method="GET", path="/sdapi/v1/progress", caller=Caller.APP, reply=sdapi.ProgressView
+)
+SD_INTERRUPT = Route(name="sd_interrupt", method="POST", path="/sdapi/v1/interrupt", caller=Caller.APP)
+SD_MODELS = Route(name="sd_models", method="GET", path="/sdapi/v1/sd-models", caller=Caller.APP)
+SD_SAMPLERS = Route(name="sd_samplers", method="GET", path="/sdapi/v1/samplers", caller=Caller.APP)
+SD_OPTIONS = Route(name="sd_options", method="GET", path="/sdapi/v1/options", caller=Caller.APP)
+SD_SCRIPTS = Route(name="sd_scripts", method="GET", path="/sdapi/v1/scripts", caller=Caller.APP)
+SD_ROUTES = (TXT2IMG, SD_PROGRESS, SD_INTERRUPT, SD_MODELS, SD_SAMPLERS, SD_OPTIONS, SD_SCRIPTS)
 LIST_MODELS = Route(name="list_models", method="GET", path="/v1/models", caller=Caller.ANYONE, reply=views.ModelList)
 GET_NETWORK = Route(name="get_network", method="GET", path="/v1/network", caller=Caller.ANYONE, reply=views.NetworkView)
 LIST_MINERS = Route(name="list_miners", method="GET", path="/v1/miners", caller=Caller.ANYONE, reply=views.MinerList)
@@ -205,4 +223,4 @@ PUBLIC_ROUTES = (
     OPENAPI,
     REFERENCE,
 )
-ROUTES = (*PUBLIC_ROUTES, *OPENAI_ROUTES, *MINER_ROUTES)
+ROUTES = (*PUBLIC_ROUTES, *OPENAI_ROUTES, *SD_ROUTES, *MINER_ROUTES)

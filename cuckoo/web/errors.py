@@ -1,6 +1,6 @@
 """Every refusal in one shape: a code for programs, a sentence for people, the field and its limit.
 
-Under /v1/images in the shape of OpenAI's API, with its status codes.
+Under /v1/images in the shape of OpenAI's API, with its status codes; under /sdapi in that of AUTOMATIC1111's.
 """
 
 import asyncio
@@ -14,11 +14,13 @@ from aiohttp.typedefs import Handler
 from cuckoo.domain.errors import CuckooError, InvalidField, Overloaded, PeerFault, TermBlocked
 from cuckoo.protocol.messages import ErrorBody
 from cuckoo.protocol.openai import ErrorDetail, ErrorEnvelope
+from cuckoo.protocol.sdapi import Refusal
 from cuckoo.web.bodies import json_response
 
 log = structlog.get_logger(__name__)
 
 OPENAI_PATHS = "/v1/images/"
+SD_PATHS = "/sdapi/"
 _OPENAI_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded", 500: "server_error"}
 _OPENAI_FIELDS = {"width_px": "size", "height_px": "size", "pictures": "n"}
 _UNKNOWN_FIELD = re.compile("object contains unknown field `([^`]{1,100})`")
@@ -34,6 +36,8 @@ _INTERNAL = "something went wrong here that is not your fault; it is in the serv
 
 def told(request: web.Request, body: ErrorBody, status: int) -> web.Response:
     """Answer with a refusal, in the shape that the caller's API has."""
+    if request.path.startswith(SD_PATHS):
+        return json_response(Refusal(error=body.code, detail=body.message, errors=body.message), status)
     if not request.path.startswith(OPENAI_PATHS):
         return json_response(body, status)
     field, code = _OPENAI_FIELDS.get(body.field, body.field), body.code

@@ -30,6 +30,7 @@ from cuckoo.web.images import ImagesApi
 from cuckoo.web.mounting import Handle, digest_in, mount, number_in, task_in
 from cuckoo.web.openapi import openapi_document
 from cuckoo.web.reference import Reference
+from cuckoo.web.sdapi import SdApi
 from cuckoo.web.streaming import Streams, stream_events
 
 _KEPT_FOR_EVER = "private, max-age=31536000, immutable"
@@ -65,6 +66,7 @@ class PublicApi:
         self._overview = dispatch.overview
         self._seeds = seeds
         self._images = ImagesApi(dispatch.apps, self._streams, SystemClock())
+        self._sdapi = SdApi(dispatch.apps, dispatch.catalogue, self._streams)
         self._openapi = openapi_document()
         self._reference = Reference(self._openapi)
 
@@ -97,7 +99,8 @@ class PublicApi:
             admit = admits.get(route.name, self._admit if route.caller is routes.Caller.APP else None)
             limit = picture_body_limit if route.binary else body_limit
             mount(app, route, handlers[route.name], body_limit=limit, admit=admit)
-        self._images.mount(app, body_limit=body_limit, admit=self._admit_guests, key=_KEY)
+        for door in (self._images, self._sdapi):
+            door.mount(app, body_limit=body_limit, admit=self._admit_guests, key=_KEY)
 
     def _admit(self, request: web.Request) -> None:
         key = self._keys.admit(request.headers.get("Authorization"))

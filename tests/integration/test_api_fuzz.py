@@ -23,7 +23,7 @@ from tests.support.coordinating import ScriptedMiner, running
 EXAMPLES = 10
 SHORT = CoordinatorSettings(port=0, long_poll_s=0.05)
 MINUTES = float(os.environ.get("CUCKOO_FUZZ_MINUTES", "1"))
-APART = ("/readyz", "/v1/tasks/{task}/events", "/v1/images/generations")
+APART = ("/readyz", "/v1/tasks/{task}/events", "/v1/images/generations", "/sdapi/v1/txt2img")
 """503 is the answer of the first while something is missing; the others go on for as long as a task is open."""
 
 
