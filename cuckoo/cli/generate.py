@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         'cuckoo generate "a red apple" -o apple.png',
         'cuckoo generate "a blue heart" -n 4 --seed 7 -o heart.png --receipt heart.json',
         "cuckoo generate --prompts animals.txt -o animal.png",
+        'cuckoo generate "a green apple" --source apple.png --strength 0.6 -o green.png',
+        'cuckoo generate "a worm" --source apple.png --mask hole.png -o worm.png',
         "cuckoo generate --resume",
     )
 )
@@ -49,6 +51,21 @@ if TYPE_CHECKING:
 @click.option("--height", "height_px", type=int, help="Height in px.  [default: the model's]")
 @click.option("--negative", "negative_prompt", default="", metavar="TEXT", help="What should not be in it.")
 @click.option("--scheduler", default="", metavar="NAME", help="diffusers' name of one.  [default: the model's]")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A picture to start from (PNG, JPEG, WebP); it is cut to the picture's aspect.",
+)
+@click.option(
+    "--mask",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A picture as large as the source: white is drawn anew, black stays.",
+)
+@click.option(
+    "--strength", type=float, help="How much of the source is replaced, up to 1.  [default: 0.8; with --mask 1]"
+)
 @click.option("--model", default="", metavar="NAME", help="Which model.  [default: the coordinator's first]")
 @click.option(
     "--receipt",
@@ -86,6 +103,8 @@ def generate(
     no_preview: bool,
     resume: bool,
     as_json: bool,
+    source: Path | None,
+    mask: Path | None,
     **wishes: Any,
 ) -> None:
     """Ask a coordinator for pictures of PROMPT.
@@ -97,6 +116,7 @@ def generate(
     from cuckoo.cli.fetching import Fetching
     from cuckoo.cli.inline import protocol_of
     from cuckoo.cli.orders import Order, Orders
+    from cuckoo.client.asynchronous import encoded_file
     from cuckoo.protocol.messages import TaskRequest
 
     prompts = _prompts(prompt, prompts_file, resume=resume)
@@ -109,6 +129,7 @@ def generate(
         for path in (output, receipt_file):
             if path is not None and not path.parent.is_dir():
                 raise ConfigError(f"write {path}: there is no folder {path.parent}")
+        wishes |= {name: encoded_file(file) for name, file in (("source", source), ("mask", mask)) if file is not None}
         order = Order(
             key=secrets.token_hex(16),
             origin=origin,

@@ -3,6 +3,7 @@
 import msgspec
 
 from cuckoo.domain.identifiers import ModelDigest
+from cuckoo.domain.task import SCHEDULERS
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +14,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         width_px, height_px, steps, guidance, scheduler: what a task gets when it does not say otherwise.
         max_pixels: width times height of one picture.
         max_steps: denoising steps.
+        schedulers: that a task may name.
     """
 
     name: str
@@ -25,3 +27,4 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str = ""
     max_pixels: int
     max_steps: int
+    schedulers: tuple[str, ...] = SCHEDULERS

@@ -109,16 +109,21 @@ def opened(file: bytes, field: str) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(file), formats=FORMATS)
         if max(image.size) > SIDE_MAX_PX:
-            size = f"{image.width} x {image.height} pixels"
-            raise InvalidField(field, size, f"must be at most {SIDE_MAX_PX:,} pixels a side")
+            raise _too_large(field, f"{image.width} x {image.height} pixels")
         if image.mode not in _MODES:
             raise InvalidField(field, f"colours of the kind {image.mode}", "must have 8 bits a colour")
         image.load()
         return ImageOps.exif_transpose(image)
     except UnidentifiedImageError:
         raise InvalidField(field, f"{len(file):,} bytes", "must be a PNG, JPEG or WebP file") from None
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise _too_large(field, f"{len(file):,} bytes") from None
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise InvalidField(field, f"{len(file):,} bytes", f"must be a picture that can be decoded: {error}") from None
+
+
+def _too_large(field: str, given: str) -> InvalidField:
+    return InvalidField(field, given, f"must be at most {SIDE_MAX_PX:,} pixels a side")
 
 
 def flat(image: Image.Image) -> Image.Image:
@@ -128,6 +133,34 @@ def flat(image: Image.Image) -> Image.Image:
     image = image.convert("RGBA")
     ground = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(ground, image).convert("RGB")
+
+
+def inverted(mask: bytes) -> bytes:
+    """Return a mask with black and white changed, as a PNG file; raises InvalidField."""
+    return _png(ImageOps.invert(flat(opened(mask, "mask"))))
+
+
+def veil_of(file: bytes, field: str) -> bytes:
+    """Return the mask that a picture's transparent parts make, as a PNG file; b"" where nothing is transparent.
+
+    Raises:
+        InvalidField: it is no picture.
+    """
+    image = opened(file, field)
+    if not image.has_transparency_data:
+        return b""
+    clear = image.convert("RGBA").getchannel("A").point(_clear)
+    return _png(clear) if clear.getbbox() else b""
+
+
+def _clear(alpha: int) -> int:
+    return 0 if alpha else 255
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
 def packed(image: Image.Image) -> bytes:

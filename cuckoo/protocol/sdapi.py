@@ -34,6 +34,16 @@ class Txt2Img(msgspec.Struct, frozen=True, kw_only=True):
     send_images: bool = True
 
 
+class Img2Img(Txt2Img, frozen=True, kw_only=True):
+    """A request with a picture to start from. White in the mask is drawn anew; ``inpainting_mask_invert``: black."""
+
+    init_images: tuple[str, ...] = ()
+    mask: str | None = None
+    denoising_strength: float = 0.75
+    inpainting_mask_invert: int = 0
+    include_init_images: bool = False
+
+
 class Pictures(msgspec.Struct, frozen=True, kw_only=True):
     """The answer: PNG files in base64, what was asked, and JSON in a text about how they were made."""
 

@@ -56,7 +56,9 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     """A model that tasks may name. The first four fields are those of OpenAI's list of models.
 
     ``miners``: signed in with it now. ``rate_wei``: what a megapixel-step costs. Defaults are None where this
-    coordinator knows the model from its miners only.
+    coordinator knows the model from its miners only. ``max_pixels_now``: of a picture, as those miners have the memory
+    for it; 0 without any. ``modes``: from what they make pictures; empty while none has said. ``schedulers``: that
+    tasks may name; empty where only miners know.
     """
 
     id: str
@@ -68,6 +70,9 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     miners: int
     max_pixels: int
     max_steps: int
+    max_pixels_now: int = 0
+    modes: tuple[str, ...] = ()
+    schedulers: tuple[str, ...] = ()
     width_px: int | None = None
     height_px: int | None = None
     steps: int | None = None

@@ -194,6 +194,7 @@ def model_info(model: Model) -> ModelInfo:
         scheduler=model.defaults.scheduler,
         max_pixels=model.limits.max_pixels,
         max_steps=model.limits.max_steps,
+        schedulers=model.limits.schedulers,
     )
 
 

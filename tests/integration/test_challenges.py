@@ -52,7 +52,7 @@ class Device(AuditDevice):
         super().__init__(pool)
         self.made = self.replayed = 0
 
-    async def make(self, parameters):
+    async def make(self, parameters, inputs):
         self.made += 1
         return await super().make(parameters)
 

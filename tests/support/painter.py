@@ -36,7 +36,7 @@ async def studio(folder, *, gate=None):
                 if signed is None:
                     continue
                 wanted = signed.assignment.parameters
-                steps = wanted.steps * wanted.pictures
+                steps = wanted.denoising_steps * wanted.pictures
                 for step in range(1, steps + 1):
                     preview, _ = png(colour=(50 + 30 * (step % 6), 60, 60))
                     await miner.progress(signed.assignment, step, preview=preview)

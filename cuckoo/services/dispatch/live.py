@@ -106,7 +106,7 @@ class LiveTask:
     @property
     def steps(self) -> int:
         """Denoising steps over all pictures."""
-        return self.parameters.steps * self.parameters.pictures
+        return self.parameters.denoising_steps * self.parameters.pictures
 
     @property
     def demand(self) -> Demand:
@@ -115,7 +115,7 @@ class LiveTask:
         return Demand(
             model=parameters.model_digest,
             pixels=parameters.width_px * parameters.height_px,
-            steps=parameters.steps,
+            steps=parameters.denoising_steps,
             pictures=parameters.pictures,
             price_wei=self.price_wei,
             avoid=self.avoid,

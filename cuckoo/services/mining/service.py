@@ -248,6 +248,7 @@ class Mining:
                 max_pixels=entry.max_pixels,
                 max_steps=entry.model.limits.max_steps,
                 min_rate_wei=self._options.min_rate_wei,
+                modes=entry.modes,
             )
             for digest, entry in sorted(loaded.items())
         )
