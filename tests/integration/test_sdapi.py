@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 import webuiapi
+from PIL import Image, ImageOps
 
-from cuckoo.domain.task import PICTURES_MAX
+from cuckoo.domain.task import PICTURES_MAX, TaskParameters
+from cuckoo.protocol.inputs import input_hash, packed
+from cuckoo.protocol.messages import decode_binary
 from tests.support.coordinating import MODEL
 from tests.support.painter import studio
 from tests.support.processes import until
@@ -35,6 +38,20 @@ async def test_txt2img__their_client__pictures_and_how_they_were_made(town):
     assert answer.parameters["prompt"] == "a pear"
     stored = await town.store.tasks.get(answer.info["cuckoo_task"])
     assert b"EulerAncestralDiscreteScheduler" in stored.parameters
+
+
+@pytest.mark.parametrize("invert", [None, 0, 1])
+async def test_img2img__their_client__from_a_picture_and_a_mask(town, invert):
+    source, mask = Image.new("RGB", (64, 64), "orange"), Image.new("L", (64, 64))
+    mask.paste(255, (16, 16, 48, 48))
+    more = {} if invert is None else {"mask_image": mask, "inpainting_mask_invert": invert}
+    wanted = {"prompt": "a worm", "denoising_strength": 0.5, "width": 64, "height": 64, "steps": 4}
+    answer = await asyncio.to_thread((await client(town)).img2img, images=[source], **wanted, **more)
+    assert [picture.size for picture in answer.images] == [(64, 64)]
+    asked = decode_binary((await town.store.tasks.get(answer.info["cuckoo_task"])).parameters, TaskParameters)
+    assert (asked.source_hash, asked.strength_millionths) == (input_hash(packed(source)), 500_000)
+    drawn_anew = ImageOps.invert(mask) if invert else mask
+    assert asked.mask_hash == (bytes(32) if invert is None else input_hash(packed(drawn_anew)))
 
 
 async def test_lists__their_client__models_samplers_options(town):

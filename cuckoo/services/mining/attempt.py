@@ -254,7 +254,8 @@ class Attempt:
         return await self._connection.input(self.assignment.task_id, self.assignment.attempt, digest)
 
     def _on_step(self, done: StepDone) -> None:
-        self._latest = Progress(step=done.step, steps=done.steps, preview=done.preview_png)
+        asked = self._latest.steps  # some schedulers take a step more than they are asked for
+        self._latest = Progress(step=done.step * asked // done.steps, steps=asked, preview=done.preview_png)
         self._news.set()
         if done.step == done.steps:
             self._drawn()
