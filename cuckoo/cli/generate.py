@@ -15,6 +15,7 @@ from cuckoo.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from cuckoo.cli.fetching import Saved
+    from cuckoo.protocol.messages import LoraWish
 
 
 @click.command(
@@ -66,6 +67,13 @@ if TYPE_CHECKING:
 @click.option(
     "--strength", type=float, help="How much of the source is replaced, up to 1.  [default: 0.8; with --mask 1]"
 )
+@click.option(
+    "--lora",
+    "loras",
+    multiple=True,
+    metavar="NAME[:WEIGHT]",
+    help="A LoRA of the model, by name or digest; repeat it for more.  [weight: 1]",
+)
 @click.option("--model", default="", metavar="NAME", help="Which model.  [default: the coordinator's first]")
 @click.option(
     "--receipt",
@@ -105,6 +113,7 @@ def generate(
     as_json: bool,
     source: Path | None,
     mask: Path | None,
+    loras: tuple[str, ...],
     **wishes: Any,
 ) -> None:
     """Ask a coordinator for pictures of PROMPT.
@@ -130,6 +139,7 @@ def generate(
             if path is not None and not path.parent.is_dir():
                 raise ConfigError(f"write {path}: there is no folder {path.parent}")
         wishes |= {name: encoded_file(file) for name, file in (("source", source), ("mask", mask)) if file is not None}
+        wishes["loras"] = tuple(map(_lora, loras))
         order = Order(
             key=secrets.token_hex(16),
             origin=origin,
@@ -153,6 +163,16 @@ def generate(
         note(str(error))
     if got.errors:
         raise got.errors[0]
+
+
+def _lora(text: str) -> "LoraWish":
+    from cuckoo.protocol.messages import LoraWish
+
+    name, colon, weight = text.partition(":")
+    try:
+        return LoraWish(lora=name, weight=float(weight) if colon else 1.0)
+    except ValueError:
+        raise click.UsageError(f"--lora {text}: {weight!r} is no number; write NAME or NAME:0.8") from None
 
 
 def _prompts(prompt: str | None, file: str | None, *, resume: bool) -> list[str]:

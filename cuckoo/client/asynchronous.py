@@ -1,7 +1,7 @@
 """The client for programs that use asyncio."""
 
 import base64
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
@@ -11,7 +11,7 @@ from cuckoo.client.asking import Listener, ask, fetch
 from cuckoo.client.pictures import Pictures
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import TaskId
-from cuckoo.protocol.messages import BatchRequest, TaskRequest, TaskView
+from cuckoo.protocol.messages import BatchRequest, LoraWish, TaskRequest, TaskView
 from cuckoo.protocol.views import ModelView, NetworkView, TaskEvent
 
 ORIGIN = "http://127.0.0.1:8080"
@@ -21,7 +21,7 @@ ORIGIN = "http://127.0.0.1:8080"
 class Wishes(TypedDict, total=False):
     """What may be asked for besides the prompt; what is left out is the model's own.
 
-    ``source`` and ``mask`` are picture files: their bytes, or where they lie.
+    ``source`` and ``mask`` are picture files: their bytes, or where they lie. ``loras``: weights by name or digest.
     """
 
     model: str
@@ -36,6 +36,7 @@ class Wishes(TypedDict, total=False):
     source: bytes | Path
     mask: bytes | Path
     strength: float | None
+    loras: Mapping[str, float]
     reproducible: bool
 
 
@@ -156,6 +157,8 @@ def request_of(prompt: str | TaskRequest, wishes: Wishes) -> TaskRequest:
         return prompt
     fields: dict[str, Any] = dict(wishes)
     fields |= {name: encoded_file(fields[name]) for name in ("source", "mask") if name in fields}
+    if "loras" in fields:
+        fields["loras"] = tuple(LoraWish(lora=name, weight=weight) for name, weight in fields["loras"].items())
     return TaskRequest(prompt=prompt, **fields)
 
 

@@ -1,5 +1,7 @@
 """A model as a coordinator offers it: what a task may leave out, and what it may not exceed."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from cuckoo.domain.identifiers import ModelDigest
@@ -15,6 +17,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         max_pixels: width times height of one picture.
         max_steps: denoising steps.
         schedulers: that a task may name.
+        loras: digests of its LoRAs by name.
     """
 
     name: str
@@ -28,3 +31,4 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_pixels: int
     max_steps: int
     schedulers: tuple[str, ...] = SCHEDULERS
+    loras: Mapping[str, str] = {}

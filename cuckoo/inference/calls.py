@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 from cuckoo.domain import task
+from cuckoo.domain.errors import InvalidField
+from cuckoo.domain.lora import Lora, decode_loras
 from cuckoo.domain.task import Mode, TaskParameters
 from cuckoo.protocol.inputs import unpacked
 
@@ -69,6 +71,16 @@ class Calls:
             arguments["strength"] = first.strength_millionths / task.STRENGTH_MAX_MILLIONTHS
         accepted = self._accepted[Mode(first.mode)]
         return {name: value for name, value in arguments.items() if name in accepted}
+
+
+def loras_of(parameters: TaskParameters, inputs: tuple[bytes, ...]) -> tuple[Lora, ...]:
+    """Return the LoRAs that a task names; raises InvalidField where the list of them is not there or wrong."""
+    if parameters.loras_hash == task.NO_HASH:
+        return ()
+    payload = dict(zip(parameters.inputs, inputs, strict=False)).get(parameters.loras_hash, b"")
+    if not payload:
+        raise InvalidField("loras", "no list", "must be there, the task names one")
+    return decode_loras(payload)
 
 
 def _images(parameters: TaskParameters, inputs: tuple[bytes, ...]) -> dict[str, Image.Image]:

@@ -20,11 +20,12 @@ from cuckoo.domain import task
 from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.task import Mode, RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint, models
-from cuckoo.inference.calls import Calls, shows_latents
+from cuckoo.inference.calls import Calls, loras_of, shows_latents
 from cuckoo.inference.drawing import Asked, Drawing, JobStopped, Watch
 from cuckoo.inference.embeddings import remember
 from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.line import STAGES, Advance, Line
+from cuckoo.inference.loras import Loras
 from cuckoo.inference.models import Model
 from cuckoo.inference.recorder import Followed, Recorder
 
@@ -122,6 +123,7 @@ class Pipeline:
         self._alone = not overlap
         self._decoder = threading.Lock()
         self._encoders = remember(self.pipe.components)
+        self._loras = Loras(model, self.pipe, self._encoders, digest_cache)
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -338,8 +340,13 @@ class Pipeline:
         pipe.scheduler = self.scheduler(parameters.scheduler)
         is_last = number + 1 == len(parts)
         recorder = Recorder(pipe, followed, advance, self._decoder, steps=parameters.denoising_steps, last=is_last)
-        arguments = self.calls.arguments(drawn, asked[part[0][0]].inputs)
-        with torch.inference_mode(), recorder:  # spares torch some bookkeeping, 4 % of a small model's step
+        inputs = asked[part[0][0]].inputs
+        arguments = self.calls.arguments(drawn, inputs)
+        with (
+            self._loras.applied(loras_of(parameters, inputs)),
+            torch.inference_mode(),
+            recorder,
+        ):  # spares torch some bookkeeping, 4 % of a small model's step
             images = pipe(**arguments, callback_on_step_end=recorder.step).images
         for image in images:
             if image.size != (parameters.width_px, parameters.height_px):

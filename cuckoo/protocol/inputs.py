@@ -28,10 +28,11 @@ _HALF = 128
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """Packed pictures; b"" for none."""
+    """Packed pictures, and an encoded list of LoRAs; b"" for none."""
 
     source: bytes = b""
     mask: bytes = b""
+    loras: bytes = b""
 
     @property
     def source_hash(self) -> bytes:
@@ -46,7 +47,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def payloads(self) -> tuple[bytes, ...]:
         """What there is, in the order of :attr:`cuckoo.domain.task.TaskParameters.inputs`."""
-        return tuple(one for one in (self.source, self.mask) if one)
+        return tuple(one for one in (self.source, self.mask, self.loras) if one)
 
 
 def input_hash(payload: bytes) -> bytes:

@@ -21,6 +21,7 @@ from cuckoo.protocol.wire import read_texts, shape_of
 
 PROTOCOL_VERSION = 1
 MODELS_PER_MINER = 64
+LORAS_PER_MODEL = 256
 PREVIEW_MAX_BYTES = 262_144
 INPUTS_MAX = 3
 """What a task names besides its text: source, mask, list of LoRAs."""
@@ -66,7 +67,7 @@ class SignInOffer(Reply, frozen=True, kw_only=True):
 class ModelOffer(msgspec.Struct, frozen=True, kw_only=True):
     """A model that a miner has loaded, the largest task it takes, and the least it wants for a megapixel-step.
 
-    ``modes``: from what it makes pictures, see :class:`cuckoo.domain.task.Mode`.
+    ``modes``: from what it makes pictures, see :class:`cuckoo.domain.task.Mode`. ``loras``: digests of those it has.
     """
 
     digest: ModelDigest
@@ -75,6 +76,7 @@ class ModelOffer(msgspec.Struct, frozen=True, kw_only=True):
     max_steps: int
     min_rate_wei: Wei = Wei(0)
     modes: Annotated[tuple[str, ...], msgspec.Meta(max_length=len(Mode))] = (Mode.TEXT,)
+    loras: Annotated[tuple[str, ...], msgspec.Meta(max_length=LORAS_PER_MODEL)] = ()
 
 
 class SignedVoucher(Reply, frozen=True, kw_only=True):
@@ -231,6 +233,13 @@ class Accepted(Reply, frozen=True, kw_only=True):
 # Public API
 
 
+class LoraWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A LoRA by its name or digest, and how strongly it counts: -2 to 2."""
+
+    lora: str
+    weight: float = 1.0
+
+
 class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an app asks for. ``None`` takes the model's own default; a missing seed is drawn at random.
 
@@ -241,6 +250,7 @@ class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             drawn over.
         strength: how much of the source is replaced, above 0 up to 1; so great a part of the steps is made. None for
             0.8, with a mask 1.
+        loras: LoRAs of the model, at most 4.
         reproducible: draw each picture by itself. Without, a miner may draw it together with others of its kind, which
             can be faster and moves pixels a little.
     """
@@ -258,6 +268,7 @@ class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     source: str = ""
     mask: str = ""
     strength: float | None = None
+    loras: tuple[LoraWish, ...] = ()
     reproducible: bool = True
 
 

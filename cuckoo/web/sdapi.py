@@ -14,7 +14,7 @@ from cuckoo.domain.task import PICTURES_MAX
 from cuckoo.protocol import routes
 from cuckoo.protocol.inputs import decoded, inverted
 from cuckoo.protocol.messages import TaskRequest, TaskView
-from cuckoo.protocol.sdapi import SAMPLERS, Img2Img, JobState, Pictures, ProgressView, Txt2Img
+from cuckoo.protocol.sdapi import SAMPLERS, Img2Img, JobState, Pictures, ProgressView, Txt2Img, split_loras
 from cuckoo.protocol.views import EventKind
 from cuckoo.services.dispatch.apps import AppDesk
 from cuckoo.services.dispatch.catalogue import Catalogue
@@ -179,9 +179,11 @@ class SdApi:
         count = body.batch_size * body.n_iter
         if not 1 <= count <= PICTURES_MAX:
             raise InvalidField("batch_size", count, f"times n_iter must be 1 to {PICTURES_MAX}")
+        prompt, loras = split_loras(body.prompt)
         chosen = (body.override_settings or {}).get("sd_model_checkpoint")
         return TaskRequest(
-            prompt=body.prompt,
+            prompt=prompt,
+            loras=loras,
             negative_prompt=body.negative_prompt,
             model=chosen if isinstance(chosen, str) else "",
             pictures=count,

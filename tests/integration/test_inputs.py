@@ -1,5 +1,6 @@
 """Tasks made from pictures, over real HTTP: taken in, kept, handed to the miner that has the task, and to jurors."""
 
+import asyncio
 import base64
 import io
 import time
@@ -10,10 +11,12 @@ from PIL import Image, ImageDraw
 
 from cuckoo.client import AsyncCuckoo
 from cuckoo.domain.errors import Conflict, InvalidField, NotFound, PeerFault
+from cuckoo.domain.lora import Lora, encode_loras, loras_hash
 from cuckoo.domain.task import Mode
 from cuckoo.protocol.inputs import input_hash, prepare
-from cuckoo.protocol.messages import BatchRequest, TaskRequest
+from cuckoo.protocol.messages import BatchRequest, LoraWish, TaskRequest
 from tests.support.coordinating import MODEL, OFFER, ScriptedMiner, app, running
+from tests.support.processes import until
 
 
 def file(colour="orange", ground="white", size=(64, 64)):
@@ -157,3 +160,55 @@ async def test_client__files_by_path_or_bytes__sent(coordinator, tmp_path):
         view = await cuckoo.submit("a worm", source=tmp_path / "source.png", mask=MASK, strength=0.7)
     both = prepare(SOURCE, MASK, 64, 64)
     assert view.parameters.inputs == (input_hash(both.source), input_hash(both.mask))
+
+
+INK, FILM = "11" * 32, "22" * 32
+WITH_LORAS = msgspec.structs.replace(MODEL, loras={"ink": INK})
+
+
+async def test_loras__by_name_and_digest__go_to_a_miner_that_has_them_also_after_a_restart(tmp_path):
+    wished = TaskRequest(prompt="a fox", loras=(LoraWish(lora="ink", weight=0.5), LoraWish(lora=FILM, weight=-1.0)))
+    listed = encode_loras((Lora(digest=INK, weight_thousandths=500), Lora(digest=FILM, weight_thousandths=-1_000)))
+    async with running(tmp_path, models=(WITH_LORAS,)) as coordinator, app(coordinator) as api:
+        with pytest.raises(InvalidField, match="has ink by name"):
+            await api.submit(wished)  # nobody has ever brought the other one
+        film = ScriptedMiner(coordinator, 3)
+        await film.sign_in(models=(msgspec.structs.replace(OFFER, loras=(FILM,)),))
+        view = await api.submit(wished)
+        assert view.parameters.loras_hash == loras_hash(listed)
+        (model,) = (await api.models()).data
+        assert [(one.id, one.digest, one.miners) for one in model.loras] == [("ink", INK, 0), (FILM, FILM, 1)]
+        await film.client.close()
+    async with running(tmp_path, models=(WITH_LORAS,)) as coordinator, app(coordinator) as api:
+        film, both = ScriptedMiner(coordinator, 3, weight=10_000_000), ScriptedMiner(coordinator, 2)
+        await film.sign_in(models=(msgspec.structs.replace(OFFER, loras=(FILM,)),))
+        await both.sign_in(models=(msgspec.structs.replace(OFFER, loras=(INK, FILM)),))
+        waiting = asyncio.create_task(film.poll())
+
+        async def parked():
+            return coordinator.parked() == 1
+
+        await until(parked, what="the poll")
+        signed = await both.poll()
+        assert signed.assignment.task_id == view.task_id
+        assert await taken(both, signed) == [listed]
+        waiting.cancel()
+        for miner in (film, both):
+            await miner.client.close()
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        ([("nobody's", 1.0)], "has ink by name"),
+        ([("ink", 2.5)], "weights must be -2 to 2"),
+        ([("ink", 1.0), (INK, 1.0)], "each at most once"),
+        ([("ink", 1.0)] * 5, "at most 4"),
+    ],
+)
+async def test_loras__bad_input__named(tmp_path, wishes, says):
+    async with running(tmp_path, models=(WITH_LORAS,)) as coordinator, app(coordinator) as api:
+        loras = tuple(LoraWish(lora=name, weight=weight) for name, weight in wishes)
+        with pytest.raises(InvalidField, match=says) as caught:
+            await api.submit(TaskRequest(prompt="a fox", loras=loras))
+        assert caught.value.field == "loras"

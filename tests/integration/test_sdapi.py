@@ -4,11 +4,14 @@ import asyncio
 
 import pytest
 import webuiapi
+from msgspec.structs import replace
 from PIL import Image, ImageOps
 
+from cuckoo.domain.lora import Lora, encode_loras, loras_hash
 from cuckoo.domain.task import PICTURES_MAX, TaskParameters
 from cuckoo.protocol.inputs import input_hash, packed
-from cuckoo.protocol.messages import decode_binary
+from cuckoo.protocol.messages import LoraWish, decode_binary
+from cuckoo.protocol.sdapi import split_loras
 from tests.support.coordinating import MODEL
 from tests.support.painter import studio
 from tests.support.processes import until
@@ -52,6 +55,22 @@ async def test_img2img__their_client__from_a_picture_and_a_mask(town, invert):
     assert (asked.source_hash, asked.strength_millionths) == (input_hash(packed(source)), 500_000)
     drawn_anew = ImageOps.invert(mask) if invert else mask
     assert asked.mask_hash == (bytes(32) if invert is None else input_hash(packed(drawn_anew)))
+
+
+async def test_txt2img__lora_in_the_prompt__is_taken_out_and_named_or_refused(tmp_path):
+    ink = "11" * 32
+    assert split_loras("a fox <lora:ink:0.5> <lora:film>") == (
+        "a fox",
+        (LoraWish(lora="ink", weight=0.5), LoraWish(lora="film", weight=1.0)),
+    )
+    async with studio(tmp_path, models=(replace(MODEL, loras={"ink": ink}),), loras=(ink,)) as coordinator:
+        answer = await ask(coordinator, prompt="a fox <lora:ink:0.5>")
+        stored = await coordinator.store.tasks.get(answer.info["cuckoo_task"])
+        asked = decode_binary(stored.parameters, TaskParameters)
+        assert asked.prompt == "a fox"
+        assert asked.loras_hash == loras_hash(encode_loras((Lora(digest=ink, weight_thousandths=500),)))
+        with pytest.raises(RuntimeError, match="422"):
+            await ask(coordinator, prompt="a fox <lora:nobody:1>")
 
 
 async def test_lists__their_client__models_samplers_options(town):

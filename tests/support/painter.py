@@ -4,10 +4,11 @@ import asyncio
 import io
 from contextlib import asynccontextmanager
 
+from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
 from cuckoo.protocol.receipts import pixel_hash
-from tests.support.coordinating import ScriptedMiner, png, running
+from tests.support.coordinating import MODEL, OFFER, ScriptedMiner, png, running
 
 
 def painting(width_px, height_px, number):
@@ -24,11 +25,11 @@ def painting(width_px, height_px, number):
 
 
 @asynccontextmanager
-async def studio(folder, *, gate=None):
+async def studio(folder, *, gate=None, models=(MODEL,), loras=()):
     """Run both; ``gate``: an event that the miner waits for before it brings a picture."""
-    async with running(folder) as coordinator:
+    async with running(folder, models=models) as coordinator:
         miner = ScriptedMiner(coordinator)
-        await miner.sign_in()
+        await miner.sign_in(models=(replace(OFFER, loras=loras),))
 
         async def work():
             while True:

@@ -12,8 +12,9 @@ import structlog
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded, TermBlocked
 from cuckoo.domain.identifiers import NodeId, TaskId, task_id
+from cuckoo.domain.lora import encode_loras, lora_digests
 from cuckoo.domain.pricing import price_of
-from cuckoo.domain.task import TaskParameters, TaskStatus
+from cuckoo.domain.task import NO_HASH, TaskParameters, TaskStatus
 from cuckoo.protocol.inputs import Inputs
 from cuckoo.protocol.messages import BatchRequest, ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
 from cuckoo.protocol.png import with_receipt
@@ -25,7 +26,7 @@ from cuckoo.scheduler.events import TaskAccepted, TaskCancelled
 from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
 from cuckoo.services.dispatch.live import LiveTask, assignment_of, drawn_event, queued_event, task_of
-from cuckoo.services.dispatch.requests import inputs_of, parameters_of
+from cuckoo.services.dispatch.requests import loras_of, parameters_of, pictures_of
 from cuckoo.storage.keys import ApiKey
 from cuckoo.storage.records import AttemptState, Inserted, NewTask, StoredTask
 from cuckoo.storage.store import Store
@@ -145,10 +146,11 @@ class AppDesk:
         if any(term in asked for term in self._blocked_terms):
             raise TermBlocked("prompt", request.prompt, "this coordinator does not draw one of its terms")
         parameters = parameters_of(request, self._catalogue, self._random_bytes)
-        inputs = Inputs()
+        inputs = Inputs(loras=encode_loras(loras_of(request, self._catalogue)))
         if request.source:
             async with self._reading_pictures:
-                inputs = await asyncio.to_thread(inputs_of, request, parameters)
+                pictures = await asyncio.to_thread(pictures_of, request, parameters)
+            inputs = msgspec.structs.replace(pictures, loras=inputs.loras)
             hashes = {"source_hash": inputs.source_hash, "mask_hash": inputs.mask_hash}
             parameters = msgspec.structs.replace(parameters, **hashes)
             request = msgspec.structs.replace(
@@ -202,6 +204,7 @@ class AppDesk:
             created_at=self._clock.now(),
             price_wei=price_wei,
             avoid=tuple(sorted(avoid)),
+            inputs=() if salted.loras_hash == NO_HASH else (await self._store.blobs.get(salted.loras_hash),),
         )
         insert, noted = self._store.tasks.insert(new), note(new.task_id)
 
@@ -254,6 +257,7 @@ class AppDesk:
             price_wei=new.price_wei,
             avoid=frozenset(new.avoid),
             owner_key=new.owner_key,
+            loras=lora_digests(b"" if parameters.loras_hash == NO_HASH else new.inputs[-1]),
         )
         self._engine.tasks.add(task)
         try:

@@ -87,6 +87,7 @@ class LiveTask:
     Attributes:
         ready_at: since when it waits for a miner, unix seconds.
         owner_key: id of the API key that owns it; None without one.
+        loras: digests of the LoRAs that it names.
     """
 
     task_id: TaskId
@@ -96,6 +97,7 @@ class LiveTask:
     price_wei: Wei = _FREE
     avoid: frozenset[NodeId] = frozenset()
     owner_key: int | None = None
+    loras: frozenset[str] = frozenset()
     status: TaskStatus = TaskStatus.QUEUED
     finished_at: float | None = None
     step: int = 0
@@ -119,6 +121,7 @@ class LiveTask:
             pictures=parameters.pictures,
             price_wei=self.price_wei,
             avoid=self.avoid,
+            loras=self.loras,
         )
 
     def find(self, attempt: int) -> LiveAttempt | None:

@@ -192,6 +192,7 @@ class MinerDesk:
                         max_pixels=offer.max_pixels,
                         max_steps=offer.max_steps,
                         min_rate_wei=offer.min_rate_wei,
+                        loras=frozenset(offer.loras),
                     )
                     for offer in offers
                 ),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from cuckoo.domain.errors import InvalidField
+from cuckoo.domain.lora import WEIGHT_MAX_THOUSANDTHS, Lora, check_loras, encode_loras, loras_hash
 from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.task import (
     GUIDANCE_MAX_THOUSANDTHS,
@@ -20,6 +21,7 @@ from cuckoo.protocol.messages import TaskRequest
 from cuckoo.services.dispatch.catalogue import Catalogue
 
 _GUIDANCE_MAX = GUIDANCE_MAX_THOUSANDTHS / 1_000
+_WEIGHT_MAX = WEIGHT_MAX_THOUSANDTHS / 1_000
 _SALT_BYTES = 32
 _DRAWN_SEEDS = 2**53 - PICTURES_MAX  # every reader of JSON can hold them, JavaScript too
 _DEFAULTED = ("width_px", "height_px", "steps", "guidance")
@@ -41,7 +43,7 @@ def parameters_of(request: TaskRequest, catalogue: Catalogue, draw_bytes: Callab
         draw_bytes: returns so many random bytes, for the salt and a missing seed.
 
     Returns:
-        The parameters, complete once :func:`inputs_of` has read the pictures.
+        The parameters, complete once :func:`pictures_of` has read the pictures.
 
     Raises:
         InvalidField: names the field, the value and the limit.
@@ -68,6 +70,7 @@ def parameters_of(request: TaskRequest, catalogue: Catalogue, draw_bytes: Callab
         source_hash=_UNREAD if request.source else NO_HASH,
         mask_hash=_UNREAD if request.mask else NO_HASH,
         strength_millionths=_strength(request.strength, mode),
+        loras_hash=loras_hash(encode_loras(loras_of(request, catalogue))),
         reproducible=request.reproducible,
     )
     validate(parameters)
@@ -76,7 +79,23 @@ def parameters_of(request: TaskRequest, catalogue: Catalogue, draw_bytes: Callab
     return parameters
 
 
-def inputs_of(request: TaskRequest, parameters: TaskParameters) -> Inputs:
+def loras_of(request: TaskRequest, catalogue: Catalogue) -> tuple[Lora, ...]:
+    """Find the LoRAs that are asked for; raises InvalidField."""
+    if not request.loras:
+        return ()
+    digest, _ = catalogue.find(request.model)
+    for wish in request.loras:
+        if not abs(wish.weight) <= _WEIGHT_MAX:
+            raise InvalidField("loras", wish.weight, f"weights must be {-_WEIGHT_MAX:g} to {_WEIGHT_MAX:g}")
+    loras = tuple(
+        Lora(digest=catalogue.find_lora(digest, wish.lora), weight_thousandths=round(wish.weight * 1_000))
+        for wish in request.loras
+    )
+    check_loras(loras)
+    return loras
+
+
+def pictures_of(request: TaskRequest, parameters: TaskParameters) -> Inputs:
     """Read the pictures that go into a task; takes time that grows with them, so call it in a thread.
 
     Raises:

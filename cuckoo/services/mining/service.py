@@ -249,6 +249,7 @@ class Mining:
                 max_steps=entry.model.limits.max_steps,
                 min_rate_wei=self._options.min_rate_wei,
                 modes=entry.modes,
+                loras=tuple(lora.digest for lora in entry.model.loras.values()),
             )
             for digest, entry in sorted(loaded.items())
         )
