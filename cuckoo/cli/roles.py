@@ -72,6 +72,8 @@ GRACE = click.option("--grace", "grace_s", type=float, metavar="SECONDS", help="
 COORDINATOR_OPTIONS = _settings_options(
     click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]"),
     click.option("--port", type=int, help="Port to listen on.  [default: 8080]"),
+    click.option("--tls-certificate", metavar="FILE", help="Certificate and its chain (PEM), to serve HTTPS."),
+    click.option("--tls-key", metavar="FILE", help="Private key of the certificate (PEM)."),
     click.option(
         "--public-url", metavar="URL", help="How miners and apps reach it.  [default: its introduction's URL]"
     ),

@@ -23,6 +23,7 @@ from cuckoo.protocol.signing import Signer
 from cuckoo.roles.audits import DispatchWorkshop, open_audit_device
 from cuckoo.roles.chain import Chain, require_node
 from cuckoo.roles.status import CoordinatorStatus
+from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.service import Service
 from cuckoo.scheduler.state import SchedulerSettings, State
 from cuckoo.services.auditing.service import Auditing
@@ -42,6 +43,7 @@ from cuckoo.services.sessions import Sessions
 from cuckoo.storage.keys import open_keys
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
+from cuckoo.web.tls import Tls
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +67,8 @@ async def open_coordinator(
     node = await require_node(chain, Role.COORDINATOR, signer.address)
     hasher, period_s = Hasher(Domain(network.chain_id, network.staking)), network.parameters.draw_period
     folder = data_dir / network.name / f"coordinator-{node.node_id}"
+    tls = tls_of(settings, clock)
+    scheme = "https" if tls else "http"
     with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
         port: int = listener.getsockname()[1]
         async with open_store(folder, clock=clock.now) as store, AsyncExitStack() as stack:
@@ -147,11 +151,13 @@ async def open_coordinator(
             court = Court(chain.client, sender)
             accusing = Accusing(node.node_id, store, court, clock=clock)
             evidence = Evidence(store, hasher.domain, court, clock=clock)
-            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener):
-                log.info("coordinator serves", node=node.node_id, address=f"http://{settings.host}:{port}")
+            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener, tls=tls):
+                address = f"{scheme}://{settings.host}:{port}"
+                log.info("coordinator serves", node=node.node_id, address=address, **_certified(tls))
                 yield [
                     Service("dispatch", dispatch.run, dispatch.drain),
                     Service("keys", keys.run),
+                    *([Service("certificate", tls.run)] if tls else []),
                     Service("seeds", seeds.run),
                     Service("purse", purse.run),
                     Service("ledger", booking.run),
@@ -168,6 +174,20 @@ async def open_coordinator(
 def open_access(network: Network, settings: CoordinatorSettings) -> bool:
     """Tell whether apps need no key: as the operator says, else on the devnet only."""
     return network.is_devnet if settings.open is None else settings.open
+
+
+def tls_of(settings: CoordinatorSettings, clock: Clock) -> Tls | None:
+    """Load the certificate that is named, or none; raises ConfigError."""
+    named = settings.tls_certificate, settings.tls_key
+    if not any(named):
+        return None
+    if not all(named):
+        raise ConfigError("serve HTTPS: name both files, --tls-certificate and --tls-key")
+    return Tls(Path(named[0]).expanduser(), Path(named[1]).expanduser(), clock)
+
+
+def _certified(tls: Tls | None) -> dict[str, str]:
+    return {"certificate_until": tls.until} if tls else {}
 
 
 def rates_of(settings: CoordinatorSettings) -> Rates:
@@ -205,7 +225,8 @@ def origins_of(node: Node, settings: CoordinatorSettings, port: int) -> set[str]
     Raises:
         ConfigError: --public-url is no address that may be called.
     """
-    origins = {f"http://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")}
+    scheme = "https" if settings.tls_certificate else "http"
+    origins = {f"{scheme}://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")}
     if settings.public_url:
         origins.add(check_origin(settings.public_url))
     try:

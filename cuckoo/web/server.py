@@ -20,6 +20,7 @@ from cuckoo.web.errors import errors
 from cuckoo.web.miner_api import MinerApi
 from cuckoo.web.public import PublicApi
 from cuckoo.web.serving_pages import mount_pages
+from cuckoo.web.tls import Tls
 
 CONNECTIONS = 16_000
 """Room for 10,000 parked miners, and for apps."""
@@ -74,6 +75,7 @@ async def serving(
     app: web.Application,
     listener: socket.socket,
     *,
+    tls: Tls | None = None,
     connections: int = CONNECTIONS,
     idle_s: float = _KEEPALIVE_S,
 ) -> AsyncIterator[None]:
@@ -82,6 +84,7 @@ async def serving(
     Args:
         app: what to serve.
         listener: where.
+        tls: with which certificate; None for plain HTTP.
         connections: how many at once.
         idle_s: a connection that has sent no whole request head for so long is closed.
     """
@@ -98,7 +101,7 @@ async def serving(
     try:
         if runner.server is not None:
             doors = await asyncio.get_running_loop().create_server(
-                Doorkeeper(runner.server, limit), sock=listener, backlog=_BACKLOG
+                Doorkeeper(runner.server, limit), sock=listener, backlog=_BACKLOG, ssl=tls.context if tls else None
             )
         yield
     finally:

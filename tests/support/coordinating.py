@@ -252,12 +252,13 @@ async def running(
     state=None,
     purse_of=Purse,
     seed_source=None,
+    tls=None,
 ):
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
     clock = clock or ShiftedClock()
     with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
-        origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        origin = f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         async with open_store(folder, clock=clock.now) as store:
             sessions = Sessions(COORDINATOR, COORDINATOR_KEY, HASHER, registry, store, origins={origin}, clock=clock)
             purse = purse_of(
@@ -298,7 +299,7 @@ async def running(
             keys = AppKeys(book, open_access=open_access, clock=clock)
             await keys.refresh()
             evidence = Evidence(store, DOMAIN, docket or NoDisputes(), clock=clock)
-            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener):
+            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener, tls=tls):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
                 coordinator.purse, coordinator.auditing = purse, auditing
                 coordinator.keys = keys
