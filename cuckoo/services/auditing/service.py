@@ -290,7 +290,7 @@ class Auditing:
     async def _own(self, parameters: TaskParameters) -> Work | None:
         assert self._device is not None
         try:
-            inputs = tuple([await self._store.blobs.get(digest) for digest in parameters.inputs])
+            inputs = tuple([await self._store.blobs.get(digest, withheld=True) for digest in parameters.inputs])
             return await self._device.make(parameters, inputs)
         except FatalError:
             raise
@@ -341,7 +341,7 @@ class Auditing:
             profile=receipt.profile,
             picture_hashes=receipt.picture_hashes,
             latents_root=receipt.latents_root,
-            pictures=tuple([await self._store.blobs.get(digest) for digest in stored.pictures]),
+            pictures=tuple([await self._store.blobs.get(digest, withheld=True) for digest in stored.pictures]),
         )
 
     async def _finish(self, audit: Audit, state: AuditState, detail: str, *, accuse: bool = False) -> None:
