@@ -47,6 +47,12 @@ def on_disk(folder, content):
     return any(content in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
+def with_text(file, text):
+    """Return another PNG file of the same pixels."""
+    chunk = b"tEXta\x00" + text
+    return file[:-12] + (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + file[-12:]
+
+
 async def ordered(coordinator, folder, target):
     """Do what the command line does, and wait for the coordinator to have done its part."""
     with open_reports(folder) as book:
@@ -88,12 +94,12 @@ async def test_takedown__same_pixels_in_another_file__are_refused_too(tmp_path):
     async with at_work(tmp_path) as (coordinator, miner, client):
         task_id, _, pixels = await drawn(miner, client)
         file, same = png(colour=(0, 90, 180))
-        text = b"tEXta\x00bc"
-        longer = file[:-12] + (4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big") + file[-12:]
+        longer, longest = with_text(file, b"bc"), with_text(file, b"bcd")
         assert same == pixels
         other, _, _ = await drawn(miner, client, pictures=[(longer, pixels)])
         assert (await ordered(coordinator, tmp_path, task_id)).pictures == 2
-        for one in (task_id, other):
+        later, _, _ = await drawn(miner, client, pictures=[(longest, pixels)])
+        for one in (task_id, other, later):
             with pytest.raises(TakenDown):
                 await client.picture(one, 0)
         assert not on_disk(tmp_path, longer)
