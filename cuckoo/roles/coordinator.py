@@ -33,6 +33,7 @@ from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.disputing.accusing import Accusing
 from cuckoo.services.disputing.court import Court
 from cuckoo.services.disputing.evidence import Evidence
+from cuckoo.services.disputing.passes import Passes
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.moderation import Reports, Takedowns
 from cuckoo.services.proving import ChainCourt, Proving
@@ -152,7 +153,7 @@ async def open_coordinator(
             await keys.refresh()
             court = Court(chain.client, sender)
             accusing = Accusing(node.node_id, store, court, clock=clock)
-            evidence = Evidence(store, hasher.domain, court, clock=clock)
+            evidence = Evidence(store, hasher.domain, court, passes=Passes(hasher, chain.registry), clock=clock)
             takedowns = Takedowns(
                 store, reported, cancel=dispatch.apps.cancel, keep_s=settings.retention_days * DAY_S, clock=clock
             )

@@ -11,15 +11,20 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from cuckoo.cli.main import cli
+from cuckoo.client.coordinator import CoordinatorClient
 from cuckoo.domain.errors import InvalidField, LimitReached, Overloaded, TakenDown
 from cuckoo.domain.task import TaskStatus
 from cuckoo.protocol.messages import ReportRequest, TaskRequest
+from cuckoo.protocol.signing import Signer
 from cuckoo.services import moderation
+from cuckoo.services.disputing.passes import sign_pass
 from cuckoo.services.moderation import Reports
+from cuckoo.services.retention import Retention
 from cuckoo.storage import reports as book_module
+from cuckoo.storage.accusations import AccusationState, NewAccusation
 from cuckoo.storage.backup import backup, restore
 from cuckoo.storage.reports import open_reports
-from tests.support.coordinating import SETTINGS, ScriptedMiner, ShiftedClock, app, png, running
+from tests.support.coordinating import HASHER, SETTINGS, ScriptedMiner, ShiftedClock, app, png, running
 
 APPLE = TaskRequest(prompt="a red apple", seed=7)
 
@@ -143,6 +148,52 @@ async def test_takedown__ordered_while_it_is_down__is_done_before_anybody_is_ser
         with pytest.raises(TakenDown):
             await client.picture(task_id, 0)
         assert not on_disk(tmp_path, file)
+
+
+class Running:
+    """A docket on which every dispute runs."""
+
+    running = range(1_000)
+
+
+async def test_takedown__of_disputed_evidence__is_for_jurors_alone_until_the_dispute_is_over(tmp_path):
+    async with at_work(tmp_path, docket=Running()) as (coordinator, miner, client):
+        task_id, file, _ = await drawn(miner, client)
+        stored = await coordinator.store.tasks.get(task_id)
+        accusations, write = coordinator.store.accusations, coordinator.store.writer.execute
+        accusation = NewAccusation.of(stored.attempts[0], stored.pictures, 1_000.0)
+        await write(accusations.record(accusation))
+        await write(accusations.opened(accusation.assignment_hash, 7))
+        digest = stored.pictures[0]
+        assert await miner.client.evidence_picture(7, digest) == file
+        done = await ordered(coordinator, tmp_path, task_id)
+        assert (done.pictures, done.withheld) == (1, 1)
+        for ask in (client.picture(task_id, 0), miner.client.evidence_picture(7, digest)):
+            with pytest.raises(TakenDown):
+                await ask
+
+        async def seen_by(dispute=7, node=miner.node_id, key=miner.key, at=None):
+            at = at or coordinator.clock.now()
+            juror = CoordinatorClient(
+                coordinator.origin, passes=lambda _, digest: sign_pass(key, HASHER, node, dispute, digest, at)
+            )
+            try:
+                return await juror.evidence_picture(7, digest)
+            finally:
+                await juror.close()
+
+        assert await seen_by() == file
+        for wrong in ({"dispute": 8}, {"node": 9}, {"node": 1}, {"key": Signer(b"\x09" * 32)}, {"at": 1_000.0}):
+            with pytest.raises(TakenDown):
+                await seen_by(**wrong)
+        coordinator.clock.ahead_s += 7_200
+        await Retention(coordinator.store, days=0, draw_period_s=10, clock=coordinator.clock).clean()
+        assert await seen_by() == file
+        await write(accusations.close(accusation.assignment_hash, AccusationState.CONVICTED, "over"))
+        await coordinator.takedowns.look()
+        assert not on_disk(tmp_path, file)
+        with pytest.raises(TakenDown):
+            await seen_by()
 
 
 # Reports.

@@ -37,6 +37,7 @@ from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.disputing.evidence import Evidence
+from cuckoo.services.disputing.passes import Passes
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.moderation import Reports, Takedowns
 from cuckoo.services.purse import Purse
@@ -300,7 +301,7 @@ async def running(
             seeds = Seeds(COORDINATOR, source, store, period_s=10, clock=clock, start_period=dispatch.start_period)
             keys = AppKeys(book, open_access=open_access, clock=clock)
             await keys.refresh()
-            evidence = Evidence(store, DOMAIN, docket or NoDisputes(), clock=clock)
+            evidence = Evidence(store, DOMAIN, docket or NoDisputes(), passes=Passes(HASHER, registry), clock=clock)
             takedowns = Takedowns(store, reported, cancel=dispatch.apps.cancel, keep_s=7 * 86_400.0, clock=clock)
             await takedowns.look()
             reports = Reports(reported, clock=clock)
