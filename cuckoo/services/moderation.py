@@ -43,6 +43,10 @@ def parse_target(text: str, field: str) -> str:
     return target
 
 
+def _named(target: str) -> dict[str, str]:
+    return {"task" if len(target) == _TASK_DIGITS else "picture": target}
+
+
 class Takedowns:
     """Carries out orders to take pictures down, in a store that is open."""
 
@@ -84,7 +88,7 @@ class Takedowns:
                 withheld=len(kept),
                 at=self._clock.now(),
             )
-            log.warning("taken down", target=order.target, pictures=len(pictures), kept_for_jurors=len(kept))
+            log.warning("taken down", **_named(order.target), pictures=len(pictures), kept_for_jurors=len(kept))
         await self._erase()
 
     async def _withhold(self, order: Takedown) -> set[bytes]:
@@ -206,7 +210,7 @@ class Reports:
         number = await asyncio.to_thread(
             self._book.report, target, report.reason.strip(), report.contact.strip(), self._clock.now()
         )
-        log.warning("abuse reported", report=number, target=target)
+        log.warning("abuse reported", **_named(target), report=number)
         return number
 
     def _count(self, address: str) -> None:

@@ -435,7 +435,12 @@ class MinerDesk:
             at=self._clock.now(),
         )
         if await self._store.writer.execute(self._store.proofs.add(second)):
-            log.warning("a miner signed two results for one assignment", miner=node, task=attempt.task_id)
+            log.warning(
+                "a miner signed two results for one assignment",
+                task=attempt.task_id,
+                attempt=attempt.attempt,
+                miner=node,
+            )
 
     async def _accepted(self, node: NodeId, task_id: TaskId, number: int) -> SubmitReply:
         audit = await self._store.audits.of_attempt(task_id, number)

@@ -166,7 +166,13 @@ class Evidence:
                 self._store.accusations.opened(hashes[0], dispute),
             )
         )
-        log.info("the accused shows its task", dispute=dispute, miner=assignment.miner_node)
+        log.info(
+            "the accused shows its task",
+            task=assignment.task_id,
+            attempt=assignment.attempt,
+            miner=assignment.miner_node,
+            dispute=dispute,
+        )
 
     async def _find(self, dispute: int) -> StoredAccusation:
         found = await self._store.accusations.of_dispute(dispute)
