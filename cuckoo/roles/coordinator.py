@@ -21,7 +21,7 @@ from cuckoo.inference.models import Model, load_registry
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
 from cuckoo.roles.audits import DispatchWorkshop, open_audit_device
-from cuckoo.roles.chain import Chain, require_node
+from cuckoo.roles.chain import Chain, require_node, watch_operator
 from cuckoo.roles.status import CoordinatorStatus
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.service import Service
@@ -169,6 +169,7 @@ async def open_coordinator(
                     Service("seeds", seeds.run),
                     Service("purse", purse.run),
                     Service("ledger", booking.run),
+                    Service("operator", lambda: watch_operator(chain, node.node_id, signer.address)),
                     Service("retention", retention.run),
                     Service("takedowns", takedowns.run),
                     Service("audits", auditing.run),

@@ -21,7 +21,7 @@ from cuckoo.inference.pool import PoolOptions, WorkerPool
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
 from cuckoo.protocol.views import DrawsView
-from cuckoo.roles.chain import Chain, require_node, why_not_eligible
+from cuckoo.roles.chain import Chain, require_node, watch_operator, why_not_eligible
 from cuckoo.roles.status import MinerStatus
 from cuckoo.runtime.metrics import MinerMetrics
 from cuckoo.runtime.service import Service
@@ -188,6 +188,7 @@ async def open_miner(
             Service("reporting", reporting.run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),
+            Service("operator", lambda: watch_operator(chain, node.node_id, signer.address)),
         ]
 
 
