@@ -35,6 +35,7 @@ from cuckoo.domain.errors import (
     Overloaded,
     PeerFault,
     SignatureInvalid,
+    TakenDown,
     Unavailable,
     UnknownVersion,
     WrongContentType,
@@ -64,6 +65,7 @@ _BY_CODE: dict[str, type[PeerFault]] = {
         OfferExpired,
         OfferUsed,
         SignatureInvalid,
+        TakenDown,
         UnknownVersion,
         WrongContentType,
     )

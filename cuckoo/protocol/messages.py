@@ -15,6 +15,7 @@ import msgspec
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import InvalidField, UnknownVersion
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
+from cuckoo.domain.lora import LORAS_MAX
 from cuckoo.domain.task import PICTURES_MAX, Mode, TaskParameters, TaskStatus
 from cuckoo.protocol.receipts import Assignment, Receipt, Voucher
 from cuckoo.protocol.wire import read_texts, shape_of
@@ -268,7 +269,7 @@ class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     source: str = ""
     mask: str = ""
     strength: float | None = None
-    loras: tuple[LoraWish, ...] = ()
+    loras: Annotated[tuple[LoraWish, ...], msgspec.Meta(max_length=LORAS_MAX)] = ()
     reproducible: bool = True
 
 
@@ -327,6 +328,19 @@ class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
     receipt_signature: bytes
     chain_id: int
     staking: str
+
+
+class ReportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wrong with the pictures of a task, and, where one likes, how to be reached."""
+
+    reason: str
+    contact: str = ""
+
+
+class ReportReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The report is kept under this number."""
+
+    report: int
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
