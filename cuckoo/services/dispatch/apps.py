@@ -260,6 +260,7 @@ class AppDesk:
             loras=lora_digests(b"" if parameters.loras_hash == NO_HASH else new.inputs[-1]),
         )
         self._engine.tasks.add(task)
+        log.debug("task taken in", task=new.task_id, key=new.owner_key)
         try:
             self._engine.apply(
                 TaskAccepted(now=self._clock.now(), task_id=new.task_id, demand=task.demand, owner=new.owner_key)

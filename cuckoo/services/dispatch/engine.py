@@ -319,6 +319,7 @@ class Engine:
         self.tasks.set_status(task, TaskStatus.RUNNING, at=attempt.assigned_at)
         self.parking.deliver(waiter, slot, signed)
         self.watchers.publish(drawn_event(task, self.state, attempt.assigned_at))
+        log.debug("task drawn for", task=task.task_id, attempt=attempt.attempt, miner=attempt.node)
 
     def _record_failure(self, decision: RecordFailure, todo: _Transition) -> None:
         lost = decision.kind.may_come_late
@@ -427,6 +428,7 @@ class Engine:
         self._metrics.ended(status.value, now)
         self._metrics.task_s.observe(max(0.0, now - task.created_at))
         self.watchers.publish(final_event(task))
+        log.debug("task over", task=task.task_id, status=task.status.value)
 
     def _end(self, decision: EndSession) -> None:
         log.info("session ended", miner=decision.node, reason=decision.reason)
