@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import re
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.coordinating import running
-from tests.support.painter import studio
+from tests.support.painter import painting, studio
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 AXE = (Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js").read_text
@@ -44,6 +45,31 @@ async def story(page):
     return await page.locator("#story li").all_inner_texts()
 
 
+async def checks(page):
+    return [" ".join(line.split()) for line in await page.locator("#checks li").all_inner_texts()]
+
+
+@asynccontextmanager
+async def tampered(page, path, change):
+    """Have somebody in the middle change the answers of the coordinator at a path."""
+
+    async def answer(route):
+        response = await route.fetch()
+        await route.fulfill(response=response, body=change(await response.body()))
+
+    await page.route(path, answer)
+    yield
+    await page.unroute(path)
+
+
+async def checked(page, prompt="a pear"):
+    """Ask for a picture; returns what the page says of its receipt."""
+    await page.fill("#prompt", prompt)
+    await page.click("#draw")
+    await page.wait_for_selector("#verdict:not(:empty)")
+    return await checks(page)
+
+
 async def test_generate__from_the_keyboard__picture_story_and_gallery(browser, tmp_path):
     async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
         await page.keyboard.press("Tab")
@@ -54,13 +80,100 @@ async def test_generate__from_the_keyboard__picture_story_and_gallery(browser, t
         told = await story(page)
         assert told[0] == "Asked."
         assert told[1] == "Drawn: miner 2, among 1 with odds of 100.0 %."
-        assert told[-1].startswith("Signed by 0x")
+        assert told[-2] == "Miner 2 drew it on cpu, float32, AVX2."
+        assert told[-1].startswith("Not audited.")
         assert await page.get_attribute("#stage img", "alt") == "Picture: a red apple"
         assert await page.locator("#gallery li").count() == 1
         async with page.expect_download() as download:
-            await page.click("#save")
+            await page.click("#saves a")
         assert (await download.value).suggested_filename == "picture.png"
         await accessible(page)
+
+
+async def test_receipt__honest__is_checked_step_by_step(browser, tmp_path):
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        assert await checked(page) == [
+            "✓ Holds: These pixels are the ones that were signed.",
+            "✓ Holds: The receipt is signed by 0x2B5AD5\u2060…\u2060cCD6cF, the key of miner 2.",
+            "✓ Holds: The assignment to this miner is signed by 0x156391\u2060…\u2060115508, the key of this coordinator.",
+            "✓ Holds: Prompt, model and settings are the ones you asked for.",
+        ]
+        assert await page.inner_text("#verdict") == "Everything holds."
+        await accessible(page)
+
+
+async def wrongs(page):
+    assert "Do not rely on this picture" in await page.inner_text("#verdict")
+    return [line.removeprefix("✗ Does not hold: ") for line in await checks(page) if line.startswith("✗")]
+
+
+async def test_receipt__another_picture_came__is_told(browser, tmp_path):
+    other, _ = painting(64, 64, 5)
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        async with tampered(page, "**/pictures/0.png", lambda _: other):
+            await checked(page)
+        assert await wrongs(page) == ["Picture 1 is not the one that was signed."]
+        await accessible(page)
+
+
+async def test_receipt__prompt_changed_after_signing__is_told(browser, tmp_path):
+    def change(body):
+        view = json.loads(body)
+        view["assignment"]["parameters"]["prompt"] = "an ad for pears"
+        return json.dumps(view)
+
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        async with tampered(page, "**/receipt", change):
+            await checked(page)
+        receipt, assignment, parameters = await wrongs(page)
+        assert receipt == "The receipt is for another assignment than this."
+        assert assignment.startswith("The assignment is signed by 0x")
+        assert parameters == "As prompt, “an ad for pears” was signed; asked for was “a pear”."
+
+
+async def test_receipt__other_prompt_given_to_the_miner_than_asked__is_told(browser, tmp_path):
+    def change(body):
+        return json.dumps(json.loads(body) | {"prompt": "an ad for pears"})
+
+    async def ask(route):
+        await route.continue_(post_data=change(route.request.post_data))
+
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.route("**/v1/tasks", ask)
+        await checked(page)
+        assert await wrongs(page) == ["As prompt, “an ad for pears” was signed; asked for was “a pear”."]
+
+
+async def test_receipt__signed_by_another_key_than_the_miners__is_told(browser, tmp_path):
+    def change(body):
+        view = json.loads(body)
+        for miner in view["miners"]:
+            miner["operator"] = "0x" + "11" * 20
+        return json.dumps(view)
+
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        async with tampered(page, "**/v1/miners?*", change):
+            await checked(page)
+        assert await wrongs(page) == [
+            "The receipt is signed by 0x2b5ad5\u2060…\u2060ccd6cf, not by 0x111111\u2060…\u2060111111, the key of miner 2."
+        ]
+
+
+async def test_audit__over_while_the_page_is_open__appears_in_the_story(browser, tmp_path):
+    done = []
+
+    def change(body):
+        view = json.loads(body)
+        if view["status"] == "done":
+            done.append(view)
+            view["audit"] = {"state": "passed", "detail": "", "closed_at": 1.0} if len(done) > 1 else None
+        return json.dumps(view)
+
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        async with tampered(page, re.compile(r"/v1/tasks/\w+$"), change):
+            await checked(page)
+            await page.get_by_text("Audited: checked again, and found right.").wait_for()
+        assert len(await story(page)) == 5
 
 
 async def test_permalink__opened_anew__shows_the_same_task(browser, tmp_path):
@@ -74,7 +187,10 @@ async def test_permalink__opened_anew__shows_the_same_task(browser, tmp_path):
             await other.reload()
             await other.wait_for_selector(DONE)
             assert await other.input_value("#prompt") == "a pear"
-            assert len(await story(other)) == 4
+            assert len(await story(other)) == 5
+            await other.wait_for_selector("#verdict.good")
+            said = (await checks(other))[-1]
+            assert said.startswith("✓ Holds: Signed were “a pear”, 64 \u00d7 64, 4 steps, seed ")
 
 
 async def test_progress__while_it_is_drawn__previews_steps_and_a_way_back(browser, tmp_path):
