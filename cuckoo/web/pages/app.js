@@ -97,6 +97,7 @@ element("form").addEventListener("submit", async (event) => {
     const view = await submit(request);
     keep({ task: view.task_id, prompt: request.prompt, asked: askedFor(request) });
     location.hash = `task=${view.task_id}`; // shows it, by the event below
+    element("result").scrollIntoView({ block: "nearest", behavior: "smooth" });
   } catch (error) {
     complain(reason(error));
     if (error.status === 401) element("more").open = true; // there the key goes

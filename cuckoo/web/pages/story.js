@@ -10,18 +10,19 @@ const AGAIN_MS = 1_500;
 const AUDIT_LOOKS_S = [3, 5, 10, 20, 40, 80, 160]; // an audit takes seconds to minutes
 const SMALL_PX = 160;
 
-let current = null; // {task, view, stop, status, lines, found, audit}, everything said as [name of the words, values]
+let current = null; // {task, view, stop, attempts, failed, lines, status, found, audit}; what is said as [name of the words, values]
 
 export const shown = () => current?.task ?? null;
 
 export async function show(task) {
   current?.stop.abort();
-  const mine = { task, stop: new AbortController(), attempts: new Set(), lines: [], status: null, found: null, audit: null };
+  const mine = { task, stop: new AbortController(), attempts: new Set(), failed: 0, lines: [], status: null, found: null, audit: null };
   current = mine;
   complain("");
   element("told").hidden = false;
   element("checked").hidden = element("links").hidden = true;
-  element("stage").replaceChildren();
+  place([]);
+  element("progress").hidden = false;
   progress(null);
   tell("sent");
   try {
@@ -40,13 +41,14 @@ async function prepare({ view }) {
   if (!element("prompt").value) element("prompt").value = prompt;
   const blank = made("div", "blank");
   blank.style.aspectRatio = `${width} / ${height}`;
-  element("stage").replaceChildren(blank);
+  place([blank]);
 }
 
 function fail(error) {
-  complain(reason(error));
+  const words = made("p", "error", reason(error));
+  words.setAttribute("role", "alert");
   element("told").hidden = true;
-  element("stage").replaceChildren(made("p", "", reason(error)));
+  place([words]);
   element("cancel").hidden = true;
   if (error.status === 401) element("more").open = true; // there the key goes
   current = null;
@@ -73,7 +75,10 @@ async function listen(mine) {
 async function happened(event, mine) {
   switch (event.kind) {
     case "queued":
-      if (event.reason) tell("again", event);
+      if (event.reason) {
+        tell("again", event);
+        mine.failed = mine.attempts.size;
+      }
       if (!ready()) status("queuedSeed");
       else if (!servedBy(mine.view.model)) status("queuedNobody");
       else status(event.position ? "queued" : "queuedNext", event);
@@ -99,16 +104,17 @@ async function happened(event, mine) {
 
 async function ended(event, mine) {
   forget(mine.task);
-  element("stage").replaceChildren(made("p", "", say(event.kind === "cancelled" ? "noPictureAsked" : "noPicture")));
-  progress(0);
+  place([made("p", "", say(event.kind === "cancelled" ? "noPictureAsked" : "noPicture"))]);
+  element("progress").hidden = true;
   if (event.kind === "cancelled") {
     tell("cancelled");
   } else {
     const { attempts } = await read(`/v1/tasks/${mine.task}`);
     if (current !== mine) return;
     tellDrawn(attempts);
-    for (const one of attempts) tell("attemptFailed", { ...one, miner: nameOf(one.miner_node) });
-    tell("failed", event);
+    for (const one of attempts.slice(mine.failed)) tell("attemptFailed", { ...one, miner: nameOf(one.miner_node) });
+    if (attempts.length) tell("failedAll", { attempts: attempts.length });
+    else tell("failed", event);
   }
   status(null);
 }
@@ -225,7 +231,7 @@ function tellDrawn(attempts) {
 function stage(blobs, look) {
   const { prompt, width_px: width, height_px: height } = current.view.parameters;
   const old = [...element("stage").querySelectorAll("img")].map((image) => image.src);
-  element("stage").replaceChildren(...blobs.map((blob) => {
+  place(blobs.map((blob) => {
     const image = new Image(width, height);
     image.src = URL.createObjectURL(blob);
     image.className = look;
@@ -233,6 +239,11 @@ function stage(blobs, look) {
     return image;
   }));
   for (const url of old) URL.revokeObjectURL(url);
+}
+
+function place(things) {
+  element("stage").style.setProperty("--columns", Math.ceil(Math.sqrt(things.length)));
+  element("stage").replaceChildren(...things);
 }
 
 function offer(task) {
