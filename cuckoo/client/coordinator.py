@@ -88,6 +88,11 @@ class CoordinatorClient:
         path = _path(routes.RESULT, task_id, attempt)
         return decode_binary(await self._send(routes.RESULT, encode_binary(upload), token, path), SubmitReply)
 
+    async def input(self, token: str, task_id: TaskId, attempt: int, digest: bytes) -> bytes:
+        """Read something that a task is made from, by its sha256."""
+        path = routes.INPUT.path.format(task=task_id, attempt=attempt, sha256=digest.hex())
+        return await self._send(routes.INPUT, None, token, path, limit=PICTURE_MAX_BYTES)
+
     async def answer(self, token: str, challenge: int, answer: ChallengeAnswer) -> SubmitReply:
         """Answer a challenge; the reply comes when the answer was checked, or says that it is being checked."""
         path = routes.CHALLENGE.path.format(challenge=challenge)
@@ -106,6 +111,11 @@ class CoordinatorClient:
         """Read one of its pictures, by its sha256."""
         path = routes.DISPUTE_PICTURE.path.format(dispute=dispute, sha256=digest.hex())
         return await self._send(routes.DISPUTE_PICTURE, None, path=path, limit=PICTURE_MAX_BYTES)
+
+    async def evidence_input(self, dispute: int, digest: bytes) -> bytes:
+        """Read something that the disputed result was made from, by its sha256."""
+        path = routes.DISPUTE_INPUT.path.format(dispute=dispute, sha256=digest.hex())
+        return await self._send(routes.DISPUTE_INPUT, None, path=path, limit=PICTURE_MAX_BYTES)
 
     async def file_evidence(self, dispute: int, evidence: EvidenceUpload) -> None:
         """Show jurors a task that they find no evidence of here."""

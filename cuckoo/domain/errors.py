@@ -212,6 +212,13 @@ class WrongContentType(PeerFault):
     http_status = 415
 
 
+class OriginRefused(PeerFault):
+    """A page of another address, which may not send this."""
+
+    code = "origin_refused"
+    http_status = 403
+
+
 class FatalError(CuckooError):
     """This role can not go on: it stops, and its supervisor says why."""
 

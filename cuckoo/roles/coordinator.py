@@ -194,6 +194,8 @@ def model_info(model: Model) -> ModelInfo:
         scheduler=model.defaults.scheduler,
         max_pixels=model.limits.max_pixels,
         max_steps=model.limits.max_steps,
+        schedulers=model.limits.schedulers,
+        loras={name: lora.digest for name, lora in model.loras.items()},
     )
 
 

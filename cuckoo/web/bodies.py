@@ -91,6 +91,13 @@ def reply(route: Route, message: msgspec.Struct | None, status: int = 200) -> we
     return json_response(message, status)
 
 
+def packed_response(payload: bytes) -> web.Response:
+    """Write an input of a task, smaller on the way where the caller takes that."""
+    response = web.Response(body=payload, content_type="application/octet-stream")
+    response.enable_compression()
+    return response
+
+
 def json_response(message: msgspec.Struct, status: int = 200) -> web.Response:
     """Write a struct as a JSON answer."""
     return web.Response(body=encode_json(message), content_type=JSON, status=status)

@@ -58,7 +58,9 @@ def coordinator_app(
     """Put both APIs together."""
     app = web.Application()
     app.middlewares.extend((allow_origins(app, settings.cors_origins), errors))
-    public = PublicApi(dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit)
+    public = PublicApi(
+        dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit, origins=settings.cors_origins
+    )
     public.mount(app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes)
     mount_pages(app)
     MinerApi(dispatch, sessions).mount(

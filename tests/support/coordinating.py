@@ -17,7 +17,7 @@ from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.node import Node
 from cuckoo.domain.pricing import Rates
 from cuckoo.domain.settings import CoordinatorSettings
-from cuckoo.domain.task import RuntimeProfile
+from cuckoo.domain.task import Mode, RuntimeProfile
 from cuckoo.protocol.eip712 import Domain, Hasher, hash_sign_in
 from cuckoo.protocol.messages import (
     ModelOffer,
@@ -61,7 +61,13 @@ MODEL = ModelInfo(
     max_pixels=128 * 128,
     max_steps=50,
 )
-OFFER = ModelOffer(digest=MODEL.digest, name=MODEL.name, max_pixels=MODEL.max_pixels, max_steps=MODEL.max_steps)
+OFFER = ModelOffer(
+    digest=MODEL.digest,
+    name=MODEL.name,
+    max_pixels=MODEL.max_pixels,
+    max_steps=MODEL.max_steps,
+    modes=tuple(Mode),
+)
 PROFILE = RuntimeProfile(
     device="cpu", dtype="float32", torch="2.13.0", attention="sdpa", threads=1, isa="AVX2", batch_bucket=1
 )
@@ -351,7 +357,7 @@ class ScriptedMiner:
         return await self.client.poll(self.token, Poll(slot=slot, models=models))
 
     async def progress(self, assignment, step, **more):
-        steps = assignment.parameters.steps * assignment.parameters.pictures
+        steps = assignment.parameters.denoising_steps * assignment.parameters.pictures
         return await self.client.progress(
             self.token, assignment.task_id, assignment.attempt, Progress(step=step, steps=steps, **more)
         )

@@ -133,6 +133,13 @@ async def test_roles__two_in_one_process__a_picture_comes_back_and_ctrl_c_ends_t
     assert "loses it" in desk.refused("verify", desk.folder / "flipped.png")
     desk.refused("verify", desk.folder / "flipped.png", "--receipt", "apple.json", code=1)
 
+    again = desk.folder / "again.png"
+    desk.json("generate", "a green apple", "--source", picture, "--strength", "0.5", "-o", again, *wishes[-2:])
+    desk.refused("verify", again, "--rerun")
+    checked = desk.json("verify", again, "--rerun", "--source", picture)
+    assert {check["name"]: check["state"] for check in checked["checks"]}["rerun"] == "right"
+    assert "other pictures" in desk.refused("verify", again, "--rerun", "--source", again)
+
     for process in (both, staker):
         process.popen.send_signal(signal.SIGINT)
         assert process.popen.wait(60) == 0

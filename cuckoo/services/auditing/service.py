@@ -86,8 +86,8 @@ class Payer(Protocol):
 class OwnDevice(steps.StepDevice, Protocol):
     """A device of the coordinator's own. Raises CuckooError when it can not."""
 
-    async def make(self, parameters: TaskParameters) -> Work:
-        """Make a task's pictures."""
+    async def make(self, parameters: TaskParameters, inputs: tuple[bytes, ...]) -> Work:
+        """Make a task's pictures; ``inputs`` are what the parameters name, in the same order."""
 
 
 class Auditing:
@@ -290,7 +290,8 @@ class Auditing:
     async def _own(self, parameters: TaskParameters) -> Work | None:
         assert self._device is not None
         try:
-            return await self._device.make(parameters)
+            inputs = tuple([await self._store.blobs.get(digest) for digest in parameters.inputs])
+            return await self._device.make(parameters, inputs)
         except FatalError:
             raise
         except CuckooError as error:

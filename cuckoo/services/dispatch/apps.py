@@ -12,8 +12,10 @@ import structlog
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded, TermBlocked
 from cuckoo.domain.identifiers import NodeId, TaskId, task_id
-from cuckoo.domain.pricing import price_of, work_of
-from cuckoo.domain.task import TaskParameters, TaskStatus
+from cuckoo.domain.lora import encode_loras, lora_digests
+from cuckoo.domain.pricing import price_of
+from cuckoo.domain.task import NO_HASH, TaskParameters, TaskStatus
+from cuckoo.protocol.inputs import Inputs
 from cuckoo.protocol.messages import (
     AuditView,
     BatchRequest,
@@ -32,7 +34,7 @@ from cuckoo.scheduler.events import TaskAccepted, TaskCancelled
 from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
 from cuckoo.services.dispatch.live import LiveTask, assignment_of, drawn_event, queued_event, task_of
-from cuckoo.services.dispatch.requests import parameters_of
+from cuckoo.services.dispatch.requests import loras_of, parameters_of, pictures_of
 from cuckoo.storage.keys import ApiKey
 from cuckoo.storage.records import AttemptState, Inserted, NewTask, StoredTask
 from cuckoo.storage.store import Store
@@ -44,6 +46,9 @@ log = structlog.get_logger(__name__)
 KEY_MAX = 200
 READS_MAX = 1_000
 """Tasks that apps may have read from the disk at a time."""
+
+PICTURES_AT_ONCE = 2
+"""Tasks whose pictures are decoded at a time: a large one takes 50 MB."""
 
 
 class AppDesk:
@@ -83,6 +88,7 @@ class AppDesk:
         self._random_bytes = random_bytes
         self._accepting = 0
         self._reading = 0
+        self._reading_pictures = asyncio.Semaphore(PICTURES_AT_ONCE)
 
     async def submit(
         self, request: TaskRequest, *, idempotency_key: str | None = None, key: ApiKey | None = None
@@ -105,7 +111,7 @@ class AppDesk:
             Unavailable: the process is stopping.
         """
         self._see_room(1, idempotency_key)
-        news = [self._new_task(request, msgspec.json.encode(request), idempotency_key, key)]
+        news = [await self._new_task(request, idempotency_key, key)]
         (view,), created = await self._take(news, key)
         return view, created
 
@@ -120,12 +126,14 @@ class AppDesk:
             The tasks, durable, in the order asked for, and whether any is new.
         """
         self._see_room(len(batch.tasks), idempotency_key)
-        body = msgspec.json.encode(batch)
         news = [
             # No header holds a line break: these keys never meet those of single tasks.
-            self._new_task(request, body, idempotency_key and f"{idempotency_key}\n{number}", key)
+            await self._new_task(request, idempotency_key and f"{idempotency_key}\n{number}", key)
             for number, request in enumerate(batch.tasks)
         ]
+        if idempotency_key is not None:
+            body = b"".join(new.body for new, _ in news)
+            news = [(msgspec.structs.replace(new, body=body), parameters) for new, parameters in news]
         return await self._take(news, key)
 
     def _see_room(self, tasks: int, idempotency_key: str | None) -> None:
@@ -139,19 +147,30 @@ class AppDesk:
                 f"take a task in: {waiting:,} wait already, the limit is {self._queue_limit:,}", RETRY_AFTER_S
             )
 
-    def _new_task(
-        self, request: TaskRequest, body: bytes, idempotency_key: str | None, key: ApiKey | None
+    async def _new_task(
+        self, request: TaskRequest, idempotency_key: str | None, key: ApiKey | None
     ) -> tuple[NewTask, TaskParameters]:
         asked = request.prompt.casefold()
         if any(term in asked for term in self._blocked_terms):
             raise TermBlocked("prompt", request.prompt, "this coordinator does not draw one of its terms")
         parameters = parameters_of(request, self._catalogue, self._random_bytes)
+        inputs = Inputs(loras=encode_loras(loras_of(request, self._catalogue)))
+        if request.source:
+            async with self._reading_pictures:
+                pictures = await asyncio.to_thread(pictures_of, request, parameters)
+            inputs = msgspec.structs.replace(pictures, loras=inputs.loras)
+            hashes = {"source_hash": inputs.source_hash, "mask_hash": inputs.mask_hash}
+            parameters = msgspec.structs.replace(parameters, **hashes)
+            request = msgspec.structs.replace(
+                request, source=inputs.source_hash.hex(), mask=inputs.mask_hash.hex() if inputs.mask else ""
+            )
         new = NewTask(
             task_id=task_id(self._random_bytes(16)),
             parameters=encode_binary(parameters),
             created_at=self._clock.now(),
-            price_wei=price_of(work_of(parameters), self._catalogue.rate_wei(parameters.model_digest)),
-            body=body,
+            price_wei=price_of(parameters.pixel_steps, self._catalogue.rate_wei(parameters.model_digest)),
+            inputs=inputs.payloads,
+            body=msgspec.json.encode(request),
             idempotency_key=idempotency_key,
             owner_key=None if key is None else key.key_id,
         )
@@ -193,6 +212,7 @@ class AppDesk:
             created_at=self._clock.now(),
             price_wei=price_wei,
             avoid=tuple(sorted(avoid)),
+            inputs=() if salted.loras_hash == NO_HASH else (await self._store.blobs.get(salted.loras_hash),),
         )
         insert, noted = self._store.tasks.insert(new), note(new.task_id)
 
@@ -207,15 +227,16 @@ class AppDesk:
     async def _insert(
         self, news: list[tuple[NewTask, TaskParameters]], insert: Command[tuple[Inserted, ...]]
     ) -> tuple[Inserted, ...]:
+        quick = not any(new.inputs for new, _ in news)
         if all(new.idempotency_key is None for new, _ in news):
             # Nothing can speak against it but a disk that fails, and then this process ends: what the scheduler
             # decides about it is written behind it, mostly in the same commit.
             accepted = partial(self._metrics.tasks_accepted.inc, len(news))
-            inserted = self._engine.record(insert, [accepted], quick=True)
+            inserted = self._engine.record(insert, [accepted], quick=quick)
             for new, parameters in news:
                 self._queue(new, parameters)
         else:
-            inserted = self._engine.submit(insert, partial(self._inserted, news), quick=True)
+            inserted = self._engine.submit(insert, partial(self._inserted, news), quick=quick)
             self._accepting += len(news)
             for new, _ in news:
                 self._engine.tasks.hold(new.owner_key, new.price_wei)
@@ -244,6 +265,7 @@ class AppDesk:
             price_wei=new.price_wei,
             avoid=frozenset(new.avoid),
             owner_key=new.owner_key,
+            loras=lora_digests(b"" if parameters.loras_hash == NO_HASH else new.inputs[-1]),
         )
         self._engine.tasks.add(task)
         try:

@@ -87,6 +87,7 @@ class LiveTask:
     Attributes:
         ready_at: since when it waits for a miner, unix seconds.
         owner_key: id of the API key that owns it; None without one.
+        loras: digests of the LoRAs that it names.
     """
 
     task_id: TaskId
@@ -96,6 +97,7 @@ class LiveTask:
     price_wei: Wei = _FREE
     avoid: frozenset[NodeId] = frozenset()
     owner_key: int | None = None
+    loras: frozenset[str] = frozenset()
     status: TaskStatus = TaskStatus.QUEUED
     finished_at: float | None = None
     step: int = 0
@@ -106,7 +108,7 @@ class LiveTask:
     @property
     def steps(self) -> int:
         """Denoising steps over all pictures."""
-        return self.parameters.steps * self.parameters.pictures
+        return self.parameters.denoising_steps * self.parameters.pictures
 
     @property
     def demand(self) -> Demand:
@@ -115,10 +117,11 @@ class LiveTask:
         return Demand(
             model=parameters.model_digest,
             pixels=parameters.width_px * parameters.height_px,
-            steps=parameters.steps,
+            steps=parameters.denoising_steps,
             pictures=parameters.pictures,
             price_wei=self.price_wei,
             avoid=self.avoid,
+            loras=self.loras,
         )
 
     def find(self, attempt: int) -> LiveAttempt | None:

@@ -192,6 +192,7 @@ class MinerDesk:
                         max_pixels=offer.max_pixels,
                         max_steps=offer.max_steps,
                         min_rate_wei=offer.min_rate_wei,
+                        loras=frozenset(offer.loras),
                     )
                     for offer in offers
                 ),
@@ -359,6 +360,21 @@ class MinerDesk:
             raise _not_given(node, task_id, number)
         one = most_bytes(task.parameters.width_px, task.parameters.height_px)
         return task.parameters.pictures * one + _RECEIPT_BYTES
+
+    async def input(self, node: NodeId, task_id: TaskId, number: int, digest: bytes) -> bytes:
+        """Read what a miner needs for an attempt that it has, by its hash.
+
+        Raises:
+            NotFound: no such attempt, it is another miner's, or its task names no such input.
+        """
+        self._miner(node)
+        task = self._engine.tasks.get(task_id)
+        attempt = task.find(number) if task else None
+        if task is None or attempt is None or not self._engine.state.is_live(task_id, number, node):
+            raise NotFound(f"read an input: miner {node} does not have attempt {number} of task {task_id}")
+        if digest not in task.parameters.inputs:
+            raise NotFound(f"read an input: task {task_id} names none with the sha256 {digest.hex()}")
+        return await self._store.blobs.get(digest)
 
     async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> bool:
         """Check all that costs little; returns whether a picture is blank."""

@@ -6,6 +6,7 @@ import structlog
 
 from cuckoo.domain.errors import Conflict, InvalidField, NotFound
 from cuckoo.protocol.eip712 import Domain
+from cuckoo.protocol.inputs import input_hash
 from cuckoo.protocol.messages import EvidenceUpload, ReceiptView, decode_binary, encode_binary
 from cuckoo.protocol.pictures import check_pictures
 from cuckoo.protocol.receipts import Assignment, Receipt
@@ -71,6 +72,13 @@ class Evidence:
             raise NotFound(f"read a picture of dispute {dispute}: none has the sha256 {digest.hex()}")
         return await self._store.blobs.get(digest)
 
+    async def input(self, dispute: int, digest: bytes) -> bytes:
+        """Read what the disputed result was made from, by its sha256; raises NotFound."""
+        found = await self._find(dispute)
+        if digest not in decode_binary(found.assignment, Assignment).parameters.inputs:
+            raise NotFound(f"read an input of dispute {dispute}: none has the sha256 {digest.hex()}")
+        return await self._store.blobs.get(digest)
+
     # From who is accused.
 
     def check_wanted(self, dispute: int) -> None:
@@ -122,6 +130,9 @@ class Evidence:
             width_px=parameters.width_px,
             height_px=parameters.height_px,
         )
+        named = tuple(input_hash(one) for one in upload.inputs)
+        if named != parameters.inputs:
+            raise InvalidField("inputs", f"{len(named)} inputs", "must be what the assignment names")
         accusation = NewAccusation(
             assignment_hash=hashes[0],
             miner_node=assignment.miner_node,
@@ -134,7 +145,7 @@ class Evidence:
         )
         await self._store.writer.execute(
             together(
-                *(self._store.blobs.put(picture) for picture in pictures),
+                *(self._store.blobs.put(one) for one in (*pictures, *upload.inputs)),
                 self._store.accusations.record(accusation),
                 self._store.accusations.opened(hashes[0], dispute),
             )

@@ -20,6 +20,7 @@ from cuckoo.domain.errors import (
 )
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol.eip712 import Hasher, hash_sign_in
+from cuckoo.protocol.inputs import input_hash
 from cuckoo.protocol.messages import (
     ChallengeAnswer,
     Failure,
@@ -275,6 +276,13 @@ class Connection:
     async def submit(self, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
         """Upload a result; raises TransientError, or the PeerFault with which it was refused."""
         return await self._call(lambda token: self._link.submit(token, task_id, attempt, upload))
+
+    async def input(self, task_id: TaskId, attempt: int, digest: bytes) -> bytes:
+        """Read something that a task is made from; raises TransientError or PeerFault, also where it is another."""
+        payload = await self._call(lambda token: self._link.input(token, task_id, attempt, digest))
+        if input_hash(payload) != digest:
+            raise PeerFault(f"read an input of task {task_id}: it has not the sha256 {digest.hex()}")
+        return payload
 
     async def answer(self, challenge: int, answer: ChallengeAnswer) -> SubmitReply:
         """Answer a challenge; raises as ``submit``."""
