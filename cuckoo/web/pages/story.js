@@ -138,9 +138,9 @@ async function finished(mine) {
   tell("ranOn", { miner: nameOf(node), profile: [profile.device, profile.dtype, profile.isa].filter(Boolean).join(", ") });
   mine.audit = view.audit;
   render();
+  keep({ task: mine.task, prompt: view.parameters.prompt, done: true });
   offer(mine.task);
   await checked(mine, { receipt, network, miner: miners[0], blobs });
-  keep({ task: mine.task, prompt: view.parameters.prompt, done: true });
   awaitAudit(mine);
 }
 
