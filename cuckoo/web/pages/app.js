@@ -4,7 +4,8 @@ import { cancel, read, submit } from "./api.js";
 import { complain, element, reason } from "./dom.js";
 import { keep, showGallery } from "./gallery.js";
 import { draw as drawNetwork, follow } from "./network.js";
-import { render, show, shown } from "./story.js";
+import * as source from "./source.js";
+import { firstPicture, render, show, shown } from "./story.js";
 import { say, speak } from "./words.js";
 
 const SIZES = [["width", "width_px"], ["height", "height_px"], ["steps", "steps"]];
@@ -60,8 +61,17 @@ function showModels() {
   for (const [field, name] of SIZES) element(field).placeholder = chosen()?.[name] ?? say("atModel");
   element("seed").placeholder = say("atRandom");
   element("nobody").hidden = !chosen() || chosen().miners > 0;
+  source.offer(chosen()?.modes);
 }
 element("model").addEventListener("change", showModels);
+
+const SIDE_PX = 512; // where neither the form nor the model says one
+source.listen(() => SIZES.slice(0, 2).map(([field, name]) => number(field) || (chosen()?.[name] ?? SIDE_PX)));
+element("reuse").addEventListener("click", async () => {
+  await source.take(firstPicture());
+  element("source").scrollIntoView({ block: "center", behavior: "smooth" });
+});
+for (const field of ["width", "height"]) element(field).addEventListener("change", source.fit);
 
 // The list of choices is left alone, for whoever has it open, while nothing has changed.
 function known(list) {
@@ -82,10 +92,13 @@ function wanted() {
   };
 }
 
+const NO_LORAS = "0".repeat(64);
+
 // What of a request has to come back in what is signed; null is left to the coordinator.
-function askedFor({ model, ...fields }) {
-  const digest = models.find((one) => one.id === model)?.digest ?? null;
-  return Object.fromEntries(Object.entries({ ...fields, model_digest: digest, reproducible: true }).filter(([, value]) => value !== null));
+function askedFor({ model, ...fields }, ofPictures) {
+  const model_digest = models.find((one) => one.id === model)?.digest ?? null;
+  const all = { ...fields, ...ofPictures, model_digest, loras_hash: NO_LORAS, reproducible: true };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
 }
 
 element("form").addEventListener("submit", async (event) => {
@@ -94,8 +107,9 @@ element("form").addEventListener("submit", async (event) => {
   element("draw").disabled = true;
   try {
     const request = wanted();
-    const view = await submit(request);
-    keep({ task: view.task_id, prompt: request.prompt, asked: askedFor(request) });
+    const pictures = await source.wanted();
+    const view = await submit({ ...request, ...pictures.fields });
+    keep({ task: view.task_id, prompt: request.prompt, asked: askedFor(request, pictures.asked) });
     location.hash = `task=${view.task_id}`; // shows it, by the event below
     element("result").scrollIntoView({ block: "nearest", behavior: "smooth" });
   } catch (error) {

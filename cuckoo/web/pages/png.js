@@ -58,3 +58,41 @@ function predicted(filter, left, up, corner) {
     default: throw new TypeError(`filter ${filter}`);
   }
 }
+
+// Returns an opaque picture as a PNG file, a Blob; rgba as a canvas gives it. Without filters: it is sent once.
+export async function pngOf({ width, height, data: rgba }) {
+  const raw = new Uint8Array(height * (width * DEPTH + 1));
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const [from, to] = [4 * (y * width + x), y * (width * DEPTH + 1) + 1 + x * DEPTH];
+      raw.set(rgba.subarray(from, from + DEPTH), to);
+    }
+  }
+  const head = new DataView(new ArrayBuffer(13));
+  head.setUint32(0, width);
+  head.setUint32(4, height);
+  head.setUint16(8, 0x0802); // 8 bits, RGB
+  const data = await new Response(new Blob([raw]).stream().pipeThrough(new CompressionStream("deflate"))).arrayBuffer();
+  const magic = Uint8Array.from(MAGIC.split(","));
+  const chunks = [["IHDR", head.buffer], ["IDAT", data], ["IEND", new ArrayBuffer(0)]];
+  return new Blob([magic, ...chunks.map(([kind, bytes]) => chunk(kind, new Uint8Array(bytes)))], { type: "image/png" });
+}
+
+function chunk(kind, data) {
+  const whole = new Uint8Array(12 + data.length);
+  const view = new DataView(whole.buffer);
+  view.setUint32(0, data.length);
+  whole.set(new TextEncoder().encode(kind), 4);
+  whole.set(data, 8);
+  view.setUint32(8 + data.length, crc32(whole.subarray(4, 8 + data.length)));
+  return whole;
+}
+
+// Source: PNG third edition, annex D.
+const CRCS = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? 0xedb88320 ^ (crc >>> 1) : crc >>> 1;
+  return crc;
+});
+
+const crc32 = (bytes) => ~bytes.reduce((crc, byte) => CRCS[(crc ^ byte) & 0xff] ^ (crc >>> 8), ~0) >>> 0;

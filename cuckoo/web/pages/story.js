@@ -10,7 +10,7 @@ const AGAIN_MS = 1_500;
 const AUDIT_LOOKS_S = [3, 5, 10, 20, 40, 80, 160]; // an audit takes seconds to minutes
 const SMALL_PX = 160;
 
-let current = null; // {task, view, stop, attempts, failed, lines, status, found, audit}; what is said as [name of the words, values]
+let current = null; // {task, view, stop, attempts, failed, blobs, lines, status, found, audit}; what is said as [name of the words, values]
 
 export const shown = () => current?.task ?? null;
 
@@ -127,7 +127,7 @@ async function finished(mine) {
   const { miners } = await read(`/v1/miners?limit=1&after=${node - 1}`);
   const blobs = await Promise.all(view.pictures.map((path) => picture(path)));
   if (current !== mine) return;
-  mine.view = view;
+  [mine.view, mine.blobs] = [view, blobs];
   tellDrawn(view.attempts); // where it was done before anybody listened
   stage(blobs, view.parameters.width_px <= SMALL_PX ? "small" : "");
   progress(1);
@@ -254,9 +254,13 @@ function offer(task) {
     link.download = images.length > 1 ? `picture-${at + 1}.png` : "picture.png";
     return link;
   }));
+  element("reuse").hidden = element("source").hidden;
   element("permalink").href = `#task=${task}`;
   element("links").hidden = false;
 }
+
+// The first picture, to start the next one from.
+export const firstPicture = () => current.blobs[0];
 
 function progress(part) {
   if (part === null) element("progress").removeAttribute("value");

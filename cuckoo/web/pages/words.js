@@ -13,6 +13,12 @@ export const WORDS = {
     fairText: "Each dot is a miner: the tasks it was given here against the sum of its odds. Within the band, chance explains it.",
     asTable: "The same as a table", api: "API", raw: "Network as JSON",
     atModel: "the model's", atRandom: "at random", nobody: "{title} (no miner now)",
+    source: "Start from a picture, if you like", choose: "Choose one", drop: "or drop it here, or paste it",
+    sourceShown: "The picture to start from", strength: "How much of it changes", mask: "Only a part", brush: "Brush",
+    maskHint: "Paint over what shall change; the rest stays. By keys: arrows move, the space bar paints, Shift with an arrow draws a line.",
+    maskKeys: "Mask: arrow keys move the brush, the space bar paints, with Shift the arrows paint",
+    clear: "Wipe the paint off", without: "Without a picture", reuse: "Start from it",
+    errPicture: "This browser can not read that as a picture.",
     sent: "Asked.", queued: "Waits. {position} before it.", queuedNext: "Waits; it is next.",
     eta: "About {seconds} s more, nine times of ten within {late}.",
     again: "Back in the queue: {reason}",
@@ -64,6 +70,12 @@ export const WORDS = {
     fairText: "점 하나가 채굴자 하나입니다: 확률의 합에 대한 이곳에서 받은 작업 수. 띠 안에 있으면 우연으로 설명됩니다.",
     asTable: "표로 보기", api: "API", raw: "네트워크 JSON",
     atModel: "모델 기본값", atRandom: "무작위", nobody: "{title} (지금 채굴자 없음)",
+    source: "원한다면 그림에서 시작하기", choose: "파일 선택", drop: "또는 여기에 끌어다 놓거나 붙여 넣기",
+    sourceShown: "시작할 그림", strength: "바꿀 정도", mask: "일부만 바꾸기", brush: "붓 크기",
+    maskHint: "바꿀 부분을 칠하세요. 나머지는 그대로 남습니다. 키보드: 화살표로 이동, 스페이스로 칠하기, Shift + 화살표로 선 긋기.",
+    maskKeys: "마스크: 화살표 키로 붓을 옮기고 스페이스 키로 칠합니다. Shift와 함께 누르면 선을 긋습니다",
+    clear: "칠한 것 지우기", without: "그림 없이", reuse: "이 그림에서 시작",
+    errPicture: "이 브라우저에서 그림으로 읽을 수 없는 파일입니다.",
     sent: "요청했습니다.", queued: "대기 중. 앞에 {position}개.", queuedNext: "대기 중. 다음 차례입니다.",
     eta: "약 {seconds}초 남음 (열 번 중 아홉 번은 {late}초 안에).",
     again: "다시 대기열로: {reason}",
@@ -114,4 +126,5 @@ export function speak(language) {
   words = WORDS[language] ?? WORDS.en;
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll("[data-i18n]")) element.textContent = say(element.dataset.i18n);
+  for (const element of document.querySelectorAll("[data-i18n-label]")) element.setAttribute("aria-label", say(element.dataset.i18nLabel));
 }
