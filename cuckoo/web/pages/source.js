@@ -119,7 +119,7 @@ function stroke(from, to) {
   pen.lineWidth = thickness();
   pen.beginPath();
   pen.moveTo(...from);
-  pen.lineTo(...to);
+  pen.lineTo(to[0] + 0.01, to[1]); // of no length at all, it would not be drawn
   pen.stroke();
   painted = true;
 }
