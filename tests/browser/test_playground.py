@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
-from tests.support.browsing import DONE, accessible, checks, opened, story
-from tests.support.coordinating import running
+from cuckoo.protocol.messages import Failure
+from cuckoo.storage.keys import Limits, open_keys
+from tests.support.browsing import DONE, accessible, checked, checks, opened, story
+from tests.support.coordinating import ScriptedMiner, running
 from tests.support.painter import studio
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -119,6 +121,82 @@ async def test_closed__without_a_key__says_so_and_takes_one(browser, tmp_path):
         await page.click("#draw")
         await page.wait_for_selector("#error:not([hidden])")
         assert "API key" in await page.inner_text("#error")
+        with open_keys(tmp_path) as book:
+            secret, _ = book.create("shop", Limits(), 1_000.0)
+        await coordinator.keys.refresh()
+        await page.fill("#key", secret)
+        await page.click("#draw")
+        await page.wait_for_selector("#told:not([hidden])")
+        async with opened(browser, page.url) as other:  # without a key, the link tells what is missing
+            await other.get_by_text("wants an API key").wait_for()
+            await accessible(other)
+            await other.fill("#key", secret)
+            await other.press("#key", "Tab")
+            await other.get_by_text("Waits until a miner with this model is here.").wait_for()
+            other.wrong.clear()
+        page.wrong.clear()
+
+
+async def test_link__to_a_task_that_is_not_there__is_told_in_its_place(browser, tmp_path):
+    async with running(tmp_path) as coordinator, opened(browser, f"{coordinator.origin}/#task={'ab' * 16}") as page:
+        await page.locator("#stage [role=alert]").get_by_text("There is no such task here").wait_for()
+        await accessible(page)
+        page.wrong.clear()
+
+
+async def test_nobody__with_the_model__is_said_before_and_while_it_waits(browser, tmp_path):
+    async with running(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.wait_for_selector("#nobody:not([hidden])")
+        await page.fill("#prompt", "a pear")
+        await page.click("#draw")
+        await page.get_by_text("Waits until a miner with this model is here.").wait_for()
+        await accessible(page)
+
+
+async def test_failed__at_every_attempt__says_each_reason_once(browser, tmp_path):
+    failure = Failure(kind="memory", reason="too large for my card")
+    async with running(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.fill("#prompt", "a pear")
+        await page.click("#draw")
+        for node_id in (2, 3, 4):
+            miner = ScriptedMiner(coordinator, node_id)
+            await miner.sign_in()
+            assignment = (await miner.poll()).assignment
+            await page.get_by_text(f"Drawn: miner {node_id},").wait_for()
+            await miner.client.fail(miner.token, assignment.task_id, assignment.attempt, failure)
+            await miner.client.sign_out(miner.token)
+            await miner.client.close()
+        await page.get_by_text("It could not be drawn. Attempts: 3.").wait_for()
+        told = await story(page)
+        assert len([line for line in told if "too large for my card" in line]) == 3
+        assert await page.inner_text("#stage") == "There is no picture."
+        assert await page.is_hidden("#cancel")
+        await accessible(page)
+        link = page.url
+        async with opened(browser, link) as late:
+            await late.get_by_text("It could not be drawn. Attempts: 3.").wait_for()
+            assert len([line for line in await story(late) if "too large for my card" in line]) == 3
+
+
+async def test_language__changed_while_a_story_is_shown__is_told_anew(browser, tmp_path):
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.wait_for_selector("#tiles dd")
+        await checked(page)
+        await page.select_option("#language", "ko")
+        assert await page.inner_text("#verdict") == "모두 맞습니다."
+        assert (await story(page))[0] == "요청했습니다."
+
+
+async def test_coordinator__gone__is_said_where_the_numbers_are(browser, tmp_path):
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.wait_for_selector("#tiles dd")
+        await page.route("**/v1/*", lambda route: route.abort())
+        await page.wait_for_selector("#away:not([hidden])")
+        await page.fill("#prompt", "a pear")
+        await page.click("#draw")
+        await page.get_by_text("Is it running?").wait_for()
+        await page.unroute("**/v1/*")
+        await page.wait_for_selector("#away", state="hidden")
         page.wrong.clear()
 
 

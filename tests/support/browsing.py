@@ -9,16 +9,19 @@ DONE = "#links:not([hidden])"
 
 
 @asynccontextmanager
-async def opened(browser, origin, **options):
+async def opened(browser, address, **options):
     """A page that notes what goes wrong: errors, refusals of the policy, requests to elsewhere."""
     context = await browser.new_context(**{"viewport": {"width": 1200, "height": 900}, "locale": "en", **options})
     page = await context.new_page()
     page.wrong = []
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
     page.on("console", lambda said: said.type == "error" and page.wrong.append(said.text))
-    page.on("request", lambda asked: asked.url.startswith((origin, "blob:")) or page.wrong.append(asked.url))
+    page.on(
+        "request",
+        lambda asked: asked.url.startswith((address.partition("/#")[0], "blob:")) or page.wrong.append(asked.url),
+    )
     try:
-        await page.goto(origin)
+        await page.goto(address)
         yield page
         assert page.wrong == []
     finally:
