@@ -185,6 +185,7 @@ async def test_language__changed_while_a_story_is_shown__is_told_anew(browser, t
         await page.select_option("#language", "ko")
         assert await page.inner_text("#verdict") == "모두 맞습니다."
         assert (await story(page))[0] == "요청했습니다."
+        assert await page.inner_text("#saves") == "영수증이 든 PNG 저장"
 
 
 async def test_coordinator__gone__is_said_where_the_numbers_are(browser, tmp_path):

@@ -12,6 +12,7 @@ const whole = (wei) => Number(BigInt(wei) / 10n ** 18n);
 const count = (value) => value.toLocaleString(document.documentElement.lang);
 
 const WINDOW_MS = 60_000;
+const WATCHED_MS = 15_000;
 let shown = null;
 let samples = []; // {at, done}, of the last minute
 
@@ -58,10 +59,11 @@ export function draw() {
 
 const doneBy = (miners) => miners.reduce((sum, miner) => sum + miner.done, 0);
 
+// Tasks done in the last minute; "…" while it was not watched for long enough to say.
 function rate() {
   const [first, last] = [samples[0], samples.at(-1)];
-  const minutes = (last.at - first.at) / 60_000;
-  return minutes > 0 ? Math.round((last.done - first.done) / minutes) : 0;
+  const watchedMs = last.at - first.at;
+  return watchedMs < WATCHED_MS ? "…" : Math.round((last.done - first.done) * (60_000 / watchedMs));
 }
 
 async function look() {

@@ -137,7 +137,6 @@ async function finished(mine) {
   const { profile } = receipt.receipt;
   tell("ranOn", { miner: nameOf(node), profile: [profile.device, profile.dtype, profile.isa].filter(Boolean).join(", ") });
   mine.audit = view.audit;
-  render();
   keep({ task: mine.task, prompt: view.parameters.prompt, done: true });
   offer(mine.task);
   await checked(mine, { receipt, network, miner: miners[0], blobs });
@@ -190,6 +189,8 @@ export function render() {
   if (view?.status === "done") {
     element("story").append(made("li", audit?.state === "failed" ? "bad" : "", say(audit ? `audit_${audit.state}` : "auditNone", audit ?? {})));
   }
+  const saves = [...element("saves").children];
+  for (const [at, link] of saves.entries()) link.textContent = saves.length > 1 ? say("saveOne", { number: at + 1 }) : say("save");
   element("status").textContent = standing ? say(...standing) + eta(standing[1]) : "\u00a0";
   element("checked").hidden = !found;
   if (!found) return;
@@ -249,7 +250,7 @@ function place(things) {
 function offer(task) {
   const images = [...element("stage").querySelectorAll("img")];
   element("saves").replaceChildren(...images.map((image, at) => {
-    const link = made("a", "", images.length > 1 ? say("saveOne", { number: at + 1 }) : say("save"));
+    const link = made("a");
     link.href = image.src;
     link.download = images.length > 1 ? `picture-${at + 1}.png` : "picture.png";
     return link;
@@ -257,6 +258,7 @@ function offer(task) {
   element("reuse").hidden = element("source").hidden;
   element("permalink").href = `#task=${task}`;
   element("links").hidden = false;
+  render();
 }
 
 // The first picture, to start the next one from.
