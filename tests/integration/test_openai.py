@@ -280,23 +280,28 @@ async def test_javascript__their_package__works_unchanged(coordinator):
     assert said["edited"].startswith("iVBORw0KGgo")
 
 
-@pytest.mark.parametrize("language", ["python", "javascript"])
-async def test_documents__example__runs_as_it_stands(coordinator, tmp_path, language):
+def example(language, call, origin):
+    """Find the code of docs/apps.md that makes a call."""
     text = (ROOT / "docs" / "apps.md").read_text()
-    (code,) = [block for block in text.split(f"```{language}\n")[1:] if "images.generate" in block]
-    code = code.split("```")[0].replace("http://127.0.0.1:8080", coordinator.origin)
-    program, folder = (sys.executable, tmp_path) if language == "python" else (NODE, JS)
+    (code,) = [block for block in text.split(f"```{language}\n")[1:] if call in block.split("```")[0]]
+    return code.split("```")[0].replace("http://127.0.0.1:8080", origin)
+
+
+async def run_code(command, folder):
     process = await asyncio.to_thread(
-        subprocess.run,
-        [program, "-c", code] if language == "python" else [program, "--input-type=module", "-e", code],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        subprocess.run, command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert process.returncode == 0, process.stderr
-    if language == "python":
-        assert sorted(path.name for path in tmp_path.glob("*.png")) == ["apple-0.png", "apple-1.png"]
-    else:
-        assert process.stdout.split()[-2] == "image_generation.completed"
+    return process.stdout
+
+
+async def test_documents__examples_in_python__run_as_they_stand(coordinator, tmp_path):
+    for call in ("images.generate", "images.edit"):
+        await run_code([sys.executable, "-c", example("python", call, coordinator.origin)], tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["apple-0.png", "apple-1.png", "green.png"]
+
+
+async def test_documents__example_in_javascript__runs_as_it_stands(coordinator):
+    code = example("javascript", "images.generate", coordinator.origin)
+    said = await run_code([NODE, "--input-type=module", "-e", code], JS)
+    assert said.split()[-2] == "image_generation.completed"
