@@ -191,6 +191,15 @@ def test_check__another_picture__is_told():
     assert set(faults(given)) == {"pixels"}
 
 
+def test_check__another_number_of_pictures_than_signed_or_assigned__is_told():
+    given = result()
+    given["receipt"]["receipt"]["picture_hashes"] *= 2
+    assert "pixels" in faults(given)
+    given = result()
+    given["receipt"]["assignment"]["parameters"]["pictures"] = 2
+    assert "pixels" in faults(given)
+
+
 def test_check__prompt_changed_after_signing__breaks_receipt_and_assignment():
     given = result()
     given["receipt"]["assignment"]["parameters"]["prompt"] = "a pear"
@@ -223,7 +232,8 @@ def test_check__miner_that_is_unknown__is_told(miner):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("chain_id", 1), ("staking", "0x" + "11" * 20), ("operator", MINER_KEY.address)]
+    ("field", "value"),
+    [("coordinator_node", 9), ("chain_id", 1), ("staking", "0x" + "11" * 20), ("operator", MINER_KEY.address)],
 )
 def test_check__another_network_or_coordinator__its_signature_does_not_hold(field, value):
     given = result()
