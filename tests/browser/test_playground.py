@@ -110,9 +110,23 @@ async def test_refused__value_beyond_a_limit__is_said_beside_the_form(browser, t
         await page.fill("#width", "2048")
         await page.click("#draw")
         await page.wait_for_selector("#error:not([hidden])")
-        assert "width" in await page.inner_text("#error")
+        assert (await page.inner_text("#error")) == "Width and height: tiny is offered up to 16,384 pixels a picture"
+        assert await page.evaluate("document.activeElement.id") == "width"
+        assert await page.get_attribute("#width", "aria-invalid") == "true"
         await accessible(page)
         page.wrong.clear()  # the browser notes the refusal
+
+
+async def test_refused__by_the_browser_in_what_is_folded_away__is_opened(browser, tmp_path):
+    async with studio(tmp_path) as coordinator, opened(browser, coordinator.origin) as page:
+        await page.click("#more summary")
+        await page.fill("#prompt", "a pear")
+        await page.fill("#width", "63")
+        await page.click("#more summary")
+        assert await page.is_hidden("#width")
+        await page.click("#draw")
+        await page.wait_for_selector("#width")
+        assert await page.evaluate("document.activeElement.id") == "width"
 
 
 async def test_closed__without_a_key__says_so_and_takes_one(browser, tmp_path):

@@ -1,7 +1,7 @@
 // The playground: settings, models, and what is asked for.
 
 import { cancel, read, submit } from "./api.js";
-import { complain, element, reason } from "./dom.js";
+import { blame, complain, element, reason } from "./dom.js";
 import { keep, showGallery } from "./gallery.js";
 import { draw as drawNetwork, follow } from "./network.js";
 import * as source from "./source.js";
@@ -113,12 +113,15 @@ element("form").addEventListener("submit", async (event) => {
     location.hash = `task=${view.task_id}`; // shows it, by the event below
     element("result").scrollIntoView({ block: "nearest", behavior: "smooth" });
   } catch (error) {
-    complain(reason(error));
-    if (error.status === 401) element("more").open = true; // there the key goes
+    blame(error);
   } finally {
     element("draw").disabled = false;
   }
 });
+// What the browser itself refuses has to be seen.
+element("form").addEventListener("invalid", (event) => {
+  if (element("more").contains(event.target)) element("more").open = true;
+}, true);
 element("prompt").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) element("form").requestSubmit();
 });

@@ -3,8 +3,8 @@ export const WORDS = {
   en: {
     skip: "Skip to the prompt", claim: "Pictures drawn by other people's GPUs, each with a signed receipt.",
     language: "Language", theme: "Colours", themeAuto: "Automatic", themeLight: "Light", themeDark: "Dark",
-    ask: "Ask for a picture", prompt: "What do you want to see?", model: "Model", pictures: "Pictures", more: "More",
-    width: "Width", height: "Height", steps: "Steps", seed: "Seed", negative: "What should not be in it?",
+    ask: "Ask for a picture", prompt: "What do you want to see?", example: "a red apple", model: "Model", pictures: "Pictures", more: "More",
+    width: "Width", height: "Height", sides: "Width and height", steps: "Steps", seed: "Seed", negative: "What should not be in it?",
     key: "API key, where this coordinator wants one (kept until you close this tab)",
     draw: "Draw", cancel: "Take it back", hint: "Ctrl + Enter draws", result: "The picture", empty: "Here it will appear.",
     story: "Its story", save: "Save the PNG, receipt inside", saveOne: "Save picture {number}", permalink: "Link to this task",
@@ -60,8 +60,8 @@ export const WORDS = {
   ko: {
     skip: "프롬프트로 건너뛰기", claim: "다른 사람들의 GPU가 그린 그림, 모두 서명된 영수증과 함께.",
     language: "언어", theme: "색상", themeAuto: "자동", themeLight: "밝게", themeDark: "어둡게",
-    ask: "그림 요청하기", prompt: "무엇을 보고 싶으세요?", model: "모델", pictures: "그림 수", more: "더 보기",
-    width: "너비", height: "높이", steps: "단계", seed: "시드", negative: "무엇이 없어야 하나요?",
+    ask: "그림 요청하기", prompt: "무엇을 보고 싶으세요?", example: "a red apple", model: "모델", pictures: "그림 수", more: "더 보기",
+    width: "너비", height: "높이", sides: "너비와 높이", steps: "단계", seed: "시드", negative: "무엇이 없어야 하나요?",
     key: "API 키 (이 코디네이터가 요구하는 경우, 탭을 닫을 때까지만 보관)",
     draw: "그리기", cancel: "취소하기", hint: "Ctrl + Enter 로 그리기", result: "그림", empty: "여기에 나타납니다.",
     story: "그림의 이야기", save: "영수증이 든 PNG 저장", saveOne: "그림 {number} 저장", permalink: "이 작업의 링크",
@@ -127,4 +127,5 @@ export function speak(language) {
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll("[data-i18n]")) element.textContent = say(element.dataset.i18n);
   for (const element of document.querySelectorAll("[data-i18n-label]")) element.setAttribute("aria-label", say(element.dataset.i18nLabel));
+  document.getElementById("prompt").placeholder = say("example");
 }
