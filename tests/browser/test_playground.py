@@ -135,6 +135,9 @@ async def test_closed__without_a_key__says_so_and_takes_one(browser, tmp_path):
         await page.click("#draw")
         await page.wait_for_selector("#error:not([hidden])")
         assert "API key" in await page.inner_text("#error")
+        await page.fill("#key", "wrong")
+        await page.click("#draw")
+        await page.get_by_text("does not take this API key").wait_for()
         with open_keys(tmp_path) as book:
             secret, _ = book.create("shop", Limits(), 1_000.0)
         await coordinator.keys.refresh()

@@ -28,6 +28,7 @@ export function reason(error) {
   if (error instanceof Unreachable) return say("unreachable");
   const [, name] = FIELDS[error.field] ?? [];
   if (name && error.limit) return `${say(name)}: ${error.limit}`;
+  if (error.status === 401 && element("key").value) return say("errWrongKey");
   return error.code in SAID ? say(SAID[error.code]) : error.message;
 }
 
