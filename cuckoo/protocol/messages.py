@@ -292,8 +292,25 @@ class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class AuditView(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the audit of a task's result.
+
+    Attributes:
+        state: ``passed``, ``failed``, or ``undecided`` where nobody could make it again.
+        detail: what was found, "" where nothing is to say.
+        closed_at: unix seconds.
+    """
+
+    state: str
+    detail: str
+    closed_at: float
+
+
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as its owner sees it. Times in unix seconds."""
+    """A task as its owner sees it. Times in unix seconds.
+
+    ``audit`` is None while nobody checked the result; that somebody does is told to nobody before it is over.
+    """
 
     task_id: TaskId
     status: TaskStatus
@@ -310,6 +327,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptView, ...] = ()
     pictures: tuple[str, ...] = ()
     receipt: str = ""
+    audit: AuditView | None = None
     error: str = ""
 
 
