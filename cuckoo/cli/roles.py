@@ -21,7 +21,6 @@ from cuckoo.cli.options import (
 )
 from cuckoo.cli.output import note
 from cuckoo.cli.serving import log_options, serve
-from cuckoo.cli.takedowns import reports, takedown
 from cuckoo.cli.wallet import find_key
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.settings import CoordinatorSettings, MinerSettings, StakerSettings
@@ -146,8 +145,6 @@ def miner(place: Place, grace_s: float | None, **rest: Any) -> None:
 coordinator.add_command(api_keys)
 coordinator.add_command(backup_command)
 coordinator.add_command(restore_command)
-coordinator.add_command(reports)
-coordinator.add_command(takedown)
 miner.add_command(earnings)
 
 

@@ -35,7 +35,6 @@ from cuckoo.domain.errors import (
     Overloaded,
     PeerFault,
     SignatureInvalid,
-    TakenDown,
     Unavailable,
     UnknownVersion,
     WrongContentType,
@@ -65,7 +64,6 @@ _BY_CODE: dict[str, type[PeerFault]] = {
         OfferExpired,
         OfferUsed,
         SignatureInvalid,
-        TakenDown,
         UnknownVersion,
         WrongContentType,
     )

@@ -205,13 +205,6 @@ class BodyTooSlow(PeerFault):
     http_status = 408
 
 
-class TakenDown(PeerFault):
-    """A picture that the coordinator's operator has taken down."""
-
-    code = "taken_down"
-    http_status = 451
-
-
 class WrongContentType(PeerFault):
     """A body whose Content-Type is not what the route takes."""
 

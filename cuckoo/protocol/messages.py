@@ -348,19 +348,6 @@ class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
     staking: str
 
 
-class ReportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is wrong with the pictures of a task, and, where one likes, how to be reached."""
-
-    reason: str
-    contact: str = ""
-
-
-class ReportReply(msgspec.Struct, frozen=True, kw_only=True):
-    """The report is kept under this number."""
-
-    report: int
-
-
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every refusal: a code for programs, a sentence for people; field and limit where there is one."""
 

@@ -160,15 +160,6 @@ TASK_RECEIPT = Route(
     caller=Caller.APP,
     reply=messages.ReceiptView,
 )
-REPORT_TASK = Route(
-    name="report_task",
-    method="POST",
-    path="/v1/tasks/{task}/reports",
-    caller=Caller.ANYONE,
-    request=messages.ReportRequest,
-    body_max=_LARGE,
-    reply=messages.ReportReply,
-)
 CREATE_IMAGE = Route(
     name="create_image",
     method="POST",
@@ -257,7 +248,6 @@ PUBLIC_ROUTES = (
     TASK_EVENTS,
     TASK_PICTURE,
     TASK_RECEIPT,
-    REPORT_TASK,
     LIST_MODELS,
     GET_NETWORK,
     LIST_MINERS,

@@ -40,9 +40,7 @@ from cuckoo.services.reporting import Reporting
 from cuckoo.services.retention import Retention
 from cuckoo.services.seeds import Seeds, SeedsOnChain
 from cuckoo.services.sessions import Sessions
-from cuckoo.services.takedowns import Takedowns
 from cuckoo.storage.keys import open_keys
-from cuckoo.storage.reports import open_reports
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
 from cuckoo.web.tls import Tls
@@ -71,7 +69,7 @@ async def open_coordinator(
     folder = data_dir / network.name / f"coordinator-{node.node_id}"
     tls = tls_of(settings, clock)
     scheme = "https" if tls else "http"
-    with listen(settings.host, settings.port) as listener, open_keys(folder) as book, open_reports(folder) as reports:
+    with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
         port: int = listener.getsockname()[1]
         async with open_store(folder, clock=clock.now) as store, AsyncExitStack() as stack:
             sessions = Sessions(
@@ -153,15 +151,12 @@ async def open_coordinator(
             court = Court(chain.client, sender)
             accusing = Accusing(node.node_id, store, court, clock=clock)
             evidence = Evidence(store, hasher.domain, court, clock=clock)
-            takedowns = Takedowns(reports, store, cancel=dispatch.apps.cancel, clock=clock)
-            app = coordinator_app(dispatch, sessions, seeds, keys, evidence, takedowns, settings)
-            async with serving(app, listener, tls=tls):
+            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener, tls=tls):
                 address = f"{scheme}://{settings.host}:{port}"
                 log.info("coordinator serves", node=node.node_id, address=address, **_certified(tls))
                 yield [
                     Service("dispatch", dispatch.run, dispatch.drain),
                     Service("keys", keys.run),
-                    Service("takedowns", takedowns.run),
                     *([Service("certificate", tls.run)] if tls else []),
                     Service("seeds", seeds.run),
                     Service("purse", purse.run),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
-from cuckoo.domain.errors import NotFound, TakenDown
+from cuckoo.domain.errors import NotFound
 from cuckoo.storage.segments import Segments
 from cuckoo.storage.writer import Command, Reader, Writer
 
@@ -103,12 +103,9 @@ class Blobs:
         """Read a blob.
 
         Raises:
-            NotFound: there is no such blob, it was dropped with its segment, or the disk damaged it.
-            TakenDown: see :meth:`takedown`.
+            NotFound: there is no such blob, it was dropped with its segment or taken down, or the disk damaged it.
         """
         data = await self._reader.execute(lambda connection: self._read(connection, digest))
-        if data is None and await self._reader.execute(lambda connection: _is_taken_down(connection, digest)):
-            raise TakenDown(f"read blob {digest.hex()}: it was taken down by the operator")
         if data is None:
             raise NotFound(f"read blob {digest.hex()}: it was never here, or its time of keeping is over")
         if blob_hash(data) != digest:
@@ -204,10 +201,6 @@ class Blobs:
                 self._segments.remove(segment)
 
         return run
-
-
-def _is_taken_down(connection: sqlite3.Connection, digest: bytes) -> bool:
-    return connection.execute("SELECT 1 FROM blob_takedowns WHERE hash = ?", (digest,)).fetchone() is not None
 
 
 def _last_before(at: float) -> int:

@@ -102,7 +102,6 @@ _SUMMARIES = {
     "task_events": "Follow a task by server-sent events",
     "task_picture": "Read a picture",
     "task_receipt": "Read the signed receipt of a task that is done",
-    "report_task": "Tell the operator what is wrong with a task's pictures",
     "create_image": "Ask for pictures as OpenAI's API has it, and wait for them",
     "edit_image": "Ask for an edited picture as OpenAI's API has it, and wait for it",
     "img2img": "Ask for pictures of a picture as AUTOMATIC1111's API has it, and wait for them",

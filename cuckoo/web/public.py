@@ -14,8 +14,6 @@ from cuckoo.protocol.messages import (
     BatchView,
     EvidenceUpload,
     ReceiptView,
-    ReportReply,
-    ReportRequest,
     TaskRequest,
     TaskView,
 )
@@ -27,7 +25,6 @@ from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.seeds import Seeds
-from cuckoo.services.takedowns import Takedowns
 from cuckoo.storage.keys import ApiKey
 from cuckoo.web.bodies import JSON, json_response, packed_response
 from cuckoo.web.images import ImagesApi
@@ -64,14 +61,12 @@ class PublicApi:
         seeds: Seeds,
         keys: AppKeys,
         evidence: Evidence,
-        takedowns: Takedowns,
         *,
         streams_limit: int,
         origins: Collection[str] = (),
     ) -> None:
         """Take the use cases, how many event streams may be open, and whose pages may send forms."""
         self._evidence = evidence
-        self._takedowns = takedowns
         self._keys = keys
         self._streams = Streams(streams_limit)
         self._dispatch = dispatch
@@ -93,7 +88,6 @@ class PublicApi:
             "task_events": self.task_events,
             "task_picture": self.task_picture,
             "task_receipt": self.task_receipt,
-            "report_task": self.report_task,
             "list_models": self.list_models,
             "get_network": self.get_network,
             "list_miners": self.list_miners,
@@ -179,10 +173,6 @@ class PublicApi:
     async def task_receipt(self, request: web.Request, _: Any) -> ReceiptView:
         """Who made the pictures, signed."""
         return await self._apps.receipt(task_in(request), _owner(request))
-
-    async def report_task(self, request: web.Request, body: ReportRequest) -> web.Response:
-        """201 with the number of the report."""
-        return json_response(ReportReply(report=await self._takedowns.report(task_in(request), body)), 201)
 
     async def list_models(self, _request: web.Request, _: Any) -> ModelList:
         """What tasks may name."""

@@ -14,7 +14,6 @@ from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
-from cuckoo.services.takedowns import Takedowns
 from cuckoo.web.cors import allow_origins
 from cuckoo.web.doorkeeper import Doorkeeper, room_for
 from cuckoo.web.errors import errors
@@ -55,14 +54,13 @@ def coordinator_app(
     seeds: Seeds,
     keys: AppKeys,
     evidence: Evidence,
-    takedowns: Takedowns,
     settings: CoordinatorSettings,
 ) -> web.Application:
     """Put both APIs together."""
     app = web.Application()
     app.middlewares.extend((allow_origins(app, settings.cors_origins), errors))
     public = PublicApi(
-        dispatch, seeds, keys, evidence, takedowns, streams_limit=settings.streams_limit, origins=settings.cors_origins
+        dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit, origins=settings.cors_origins
     )
     public.mount(app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes)
     mount_pages(app)

@@ -41,10 +41,8 @@ from cuckoo.services.keys import AppKeys
 from cuckoo.services.purse import Purse
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
-from cuckoo.services.takedowns import Takedowns
 from cuckoo.storage.keys import open_keys
 from cuckoo.storage.records import SeedTip
-from cuckoo.storage.reports import open_reports
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
 
@@ -259,7 +257,7 @@ async def running(
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
     clock = clock or ShiftedClock()
-    with listen(settings.host, settings.port) as listener, open_keys(folder) as book, open_reports(folder) as reports:
+    with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
         origin = f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         async with open_store(folder, clock=clock.now) as store:
             sessions = Sessions(COORDINATOR, COORDINATOR_KEY, HASHER, registry, store, origins={origin}, clock=clock)
@@ -301,12 +299,10 @@ async def running(
             keys = AppKeys(book, open_access=open_access, clock=clock)
             await keys.refresh()
             evidence = Evidence(store, DOMAIN, docket or NoDisputes(), clock=clock)
-            takedowns = Takedowns(reports, store, cancel=dispatch.apps.cancel, clock=clock)
-            web_app = coordinator_app(dispatch, sessions, seeds, keys, evidence, takedowns, settings)
-            async with serving(web_app, listener, tls=tls):
+            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener, tls=tls):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
                 coordinator.purse, coordinator.auditing = purse, auditing
-                coordinator.keys, coordinator.takedowns = keys, takedowns
+                coordinator.keys = keys
                 if with_seed:
                     await coordinator.start_period()
                 yield coordinator
