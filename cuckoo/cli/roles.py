@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from cuckoo.cli.apikeys import api_keys
 from cuckoo.cli.backups import backup_command, restore_command
 from cuckoo.cli.earnings import earnings
+from cuckoo.cli.moderation import list_takedowns, reports, takedown
 from cuckoo.cli.options import (
     Place,
     chain_options,
@@ -145,6 +146,9 @@ def miner(place: Place, grace_s: float | None, **rest: Any) -> None:
 coordinator.add_command(api_keys)
 coordinator.add_command(backup_command)
 coordinator.add_command(restore_command)
+coordinator.add_command(reports)
+coordinator.add_command(takedown)
+coordinator.add_command(list_takedowns)
 miner.add_command(earnings)
 
 

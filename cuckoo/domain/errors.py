@@ -18,6 +18,7 @@
           OfferUsed          a sign-in that came before
         NotEligible          a node whose stake carries no weight
         NotFound             no such task, picture, node or session
+          TakenDown          a picture that was there, and that the operator shows no longer
         Conflict             the request contradicts what is already stored
         NotSignedIn          no session, or an expired one
         KeyRefused           no API key, or one that is not valid
@@ -142,6 +143,13 @@ class NotFound(PeerFault):
 
     code = "not_found"
     http_status = 404
+
+
+class TakenDown(NotFound):
+    """A picture that the operator has taken down: nobody gets it here any more."""
+
+    code = "taken_down"
+    http_status = 451
 
 
 class Conflict(PeerFault):

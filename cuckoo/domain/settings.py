@@ -22,7 +22,9 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``warn_days``: warn when the wallet lasts for fewer days at the present rate.
     ``tls_certificate``, ``tls_key``: PEM files, to serve HTTPS; "" for HTTP.
     ``cors_origins``: pages of other addresses that may call the public API, for example "https://shop.example"; "*" for
-    all. ``blocked_terms``: prompts that contain one of them are refused, whatever their case.
+    all.
+    ``trusted_proxies``: addresses or networks whose X-Forwarded-For is believed.
+    ``blocked_terms``: prompts that contain one of them are refused, whatever their case.
     """
 
     host: str = "127.0.0.1"
@@ -50,6 +52,7 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     disputes: bool = True
     warn_days: float = 3.0
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     blocked_terms: tuple[str, ...] = ()
 
 

@@ -234,6 +234,26 @@ class Accepted(Reply, frozen=True, kw_only=True):
 # Public API
 
 
+class ReportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody reports a picture to the operator.
+
+    Attributes:
+        target: the id of its task, or its hash: that of its pixels, as the receipt has it, or its ETag.
+        reason: what is wrong with it, up to 2,000 characters.
+        contact: where the operator may answer, up to 200 characters.
+    """
+
+    target: str
+    reason: str
+    contact: str = ""
+
+
+class Reported(Reply, frozen=True, kw_only=True):
+    """A report is kept under this number."""
+
+    report: int
+
+
 class LoraWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A LoRA by its name or digest, and how strongly it counts: -2 to 2."""
 

@@ -235,6 +235,15 @@ FILE_EVIDENCE = Route(
     binary=True,
     pictures=True,
 )
+REPORT = Route(
+    name="report",
+    method="POST",
+    path="/v1/reports",
+    caller=Caller.ANYONE,
+    request=messages.ReportRequest,
+    body_max=_LARGE,
+    reply=messages.Reported,
+)
 HEALTHZ = Route(name="healthz", method="GET", path="/healthz", caller=Caller.ANYONE, reply=views.Health)
 READYZ = Route(name="readyz", method="GET", path="/readyz", caller=Caller.ANYONE, reply=views.Health)
 METRICS = Route(name="metrics", method="GET", path="/metrics", caller=Caller.ANYONE)
@@ -263,4 +272,4 @@ PUBLIC_ROUTES = (
     OPENAPI,
     REFERENCE,
 )
-ROUTES = (*PUBLIC_ROUTES, *OPENAI_ROUTES, *SD_ROUTES, *MINER_ROUTES)
+ROUTES = (*PUBLIC_ROUTES, REPORT, *OPENAI_ROUTES, *SD_ROUTES, *MINER_ROUTES)

@@ -21,7 +21,7 @@ from cuckoo.inference.models import Model, load_registry
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
 from cuckoo.roles.audits import DispatchWorkshop, open_audit_device
-from cuckoo.roles.chain import Chain, require_node
+from cuckoo.roles.chain import Chain, require_node, watch_operator
 from cuckoo.roles.status import CoordinatorStatus
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.service import Service
@@ -33,7 +33,9 @@ from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.disputing.accusing import Accusing
 from cuckoo.services.disputing.court import Court
 from cuckoo.services.disputing.evidence import Evidence
+from cuckoo.services.disputing.passes import Passes
 from cuckoo.services.keys import AppKeys
+from cuckoo.services.moderation import Reports, Takedowns
 from cuckoo.services.proving import ChainCourt, Proving
 from cuckoo.services.purse import DAY_S, CoordinatorEscrow, Purse
 from cuckoo.services.reporting import Reporting
@@ -41,6 +43,7 @@ from cuckoo.services.retention import Retention
 from cuckoo.services.seeds import Seeds, SeedsOnChain
 from cuckoo.services.sessions import Sessions
 from cuckoo.storage.keys import open_keys
+from cuckoo.storage.reports import open_reports
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
 from cuckoo.web.tls import Tls
@@ -69,7 +72,7 @@ async def open_coordinator(
     folder = data_dir / network.name / f"coordinator-{node.node_id}"
     tls = tls_of(settings, clock)
     scheme = "https" if tls else "http"
-    with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
+    with listen(settings.host, settings.port) as listener, open_keys(folder) as book, open_reports(folder) as reported:
         port: int = listener.getsockname()[1]
         async with open_store(folder, clock=clock.now) as store, AsyncExitStack() as stack:
             sessions = Sessions(
@@ -150,8 +153,13 @@ async def open_coordinator(
             await keys.refresh()
             court = Court(chain.client, sender)
             accusing = Accusing(node.node_id, store, court, clock=clock)
-            evidence = Evidence(store, hasher.domain, court, clock=clock)
-            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener, tls=tls):
+            evidence = Evidence(store, hasher.domain, court, passes=Passes(hasher, chain.registry), clock=clock)
+            takedowns = Takedowns(
+                store, reported, cancel=dispatch.apps.cancel, keep_s=settings.retention_days * DAY_S, clock=clock
+            )
+            await takedowns.look()
+            app = coordinator_app(dispatch, sessions, seeds, keys, evidence, Reports(reported, clock=clock), settings)
+            async with serving(app, listener, tls=tls):
                 address = f"{scheme}://{settings.host}:{port}"
                 log.info("coordinator serves", node=node.node_id, address=address, **_certified(tls))
                 yield [
@@ -161,7 +169,9 @@ async def open_coordinator(
                     Service("seeds", seeds.run),
                     Service("purse", purse.run),
                     Service("ledger", booking.run),
+                    Service("operator", lambda: watch_operator(chain, node.node_id, signer.address)),
                     Service("retention", retention.run),
+                    Service("takedowns", takedowns.run),
                     Service("audits", auditing.run),
                     Service("proofs", Proving(store, ChainCourt(chain.client, sender), clock=clock).run),
                     Service("disputes", accusing.run),

@@ -122,6 +122,7 @@ _SUMMARIES = {
     "dispute_picture": "Read a picture that jurors judge",
     "dispute_input": "Read what jurors make a disputed result again from",
     "file_evidence": "Show jurors a task whose evidence is not here: what the accused was given and made of it",
+    "report": "Report a picture to the operator",
     "healthz": "Ask whether the process lives",
     "readyz": "Ask whether tasks are taken and drawn for",
     "metrics": "Read Prometheus metrics",

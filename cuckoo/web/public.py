@@ -52,6 +52,10 @@ def _dispute_in(request: web.Request) -> int:
     return number_in(request.match_info["dispute"], "dispute", 1, _DISPUTE_MAX)
 
 
+def _pass_in(request: web.Request) -> str:
+    return request.headers.get("Authorization", "")
+
+
 class PublicApi:
     """Handlers; each is a line or two around a use case."""
 
@@ -202,12 +206,12 @@ class PublicApi:
 
     async def dispute_picture(self, request: web.Request, _: Any) -> web.Response:
         """A PNG file that jurors judge."""
-        png = await self._evidence.picture(_dispute_in(request), digest_in(request))
+        png = await self._evidence.picture(_dispute_in(request), digest_in(request), _pass_in(request))
         return web.Response(body=png, content_type="image/png", headers={"X-Content-Type-Options": "nosniff"})
 
     async def dispute_input(self, request: web.Request, _: Any) -> web.Response:
         """A source, a mask, or a list of LoRAs that jurors need."""
-        return packed_response(await self._evidence.input(_dispute_in(request), digest_in(request)))
+        return packed_response(await self._evidence.input(_dispute_in(request), digest_in(request), _pass_in(request)))
 
     def _admit_evidence(self, request: web.Request) -> None:
         self._evidence.check_wanted(_dispute_in(request))

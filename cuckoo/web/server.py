@@ -12,13 +12,16 @@ from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
+from cuckoo.services.moderation import Reports
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
+from cuckoo.web.callers import Callers
 from cuckoo.web.cors import allow_origins
 from cuckoo.web.doorkeeper import Doorkeeper, room_for
 from cuckoo.web.errors import errors
 from cuckoo.web.miner_api import MinerApi
 from cuckoo.web.public import PublicApi
+from cuckoo.web.reporting import ReportsApi
 from cuckoo.web.serving_pages import mount_pages
 from cuckoo.web.tls import Tls
 
@@ -54,6 +57,7 @@ def coordinator_app(
     seeds: Seeds,
     keys: AppKeys,
     evidence: Evidence,
+    reports: Reports,
     settings: CoordinatorSettings,
 ) -> web.Application:
     """Put both APIs together."""
@@ -63,6 +67,7 @@ def coordinator_app(
         dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit, origins=settings.cors_origins
     )
     public.mount(app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes)
+    ReportsApi(reports, Callers(settings.trusted_proxies)).mount(app, body_limit=settings.body_limit_bytes)
     mount_pages(app)
     MinerApi(dispatch, sessions).mount(
         app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes

@@ -37,12 +37,15 @@ from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.disputing.evidence import Evidence
+from cuckoo.services.disputing.passes import Passes
 from cuckoo.services.keys import AppKeys
+from cuckoo.services.moderation import Reports, Takedowns
 from cuckoo.services.purse import Purse
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
 from cuckoo.storage.keys import open_keys
 from cuckoo.storage.records import SeedTip
+from cuckoo.storage.reports import open_reports
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
 
@@ -257,7 +260,7 @@ async def running(
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
     clock = clock or ShiftedClock()
-    with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
+    with listen(settings.host, settings.port) as listener, open_keys(folder) as book, open_reports(folder) as reported:
         origin = f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         async with open_store(folder, clock=clock.now) as store:
             sessions = Sessions(COORDINATOR, COORDINATOR_KEY, HASHER, registry, store, origins={origin}, clock=clock)
@@ -298,11 +301,15 @@ async def running(
             seeds = Seeds(COORDINATOR, source, store, period_s=10, clock=clock, start_period=dispatch.start_period)
             keys = AppKeys(book, open_access=open_access, clock=clock)
             await keys.refresh()
-            evidence = Evidence(store, DOMAIN, docket or NoDisputes(), clock=clock)
-            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener, tls=tls):
+            evidence = Evidence(store, DOMAIN, docket or NoDisputes(), passes=Passes(HASHER, registry), clock=clock)
+            takedowns = Takedowns(store, reported, cancel=dispatch.apps.cancel, keep_s=7 * 86_400.0, clock=clock)
+            await takedowns.look()
+            reports = Reports(reported, clock=clock)
+            public = coordinator_app(dispatch, sessions, seeds, keys, evidence, reports, settings)
+            async with serving(public, listener, tls=tls):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
                 coordinator.purse, coordinator.auditing = purse, auditing
-                coordinator.keys = keys
+                coordinator.keys, coordinator.takedowns = keys, takedowns
                 if with_seed:
                     await coordinator.start_period()
                 yield coordinator

@@ -285,14 +285,14 @@ class Courthouse:
         """Start the coordinator's side; gives its store too."""
         store = await self.store(self.coordinator, stack)
         court = await self.court(self.coordinator, stack)
-        self.links = [Link(Evidence(store, self.chain.domain, court, clock=self.clock))]
+        self.links = [Link(Evidence(store, self.chain.domain, court, passes=None, clock=self.clock))]
         return Accusing(self.coordinator, store, court, clock=self.clock), store
 
     async def other_coordinator(self):
         """Run another coordinator's evidence, which knows of disputes by the chain only."""
         court = await self.court(self.coordinator)
         await court.live()
-        return Evidence(await self.store(99), self.chain.domain, court, clock=self.clock)
+        return Evidence(await self.store(99), self.chain.domain, court, passes=None, clock=self.clock)
 
     async def jury(self, node, stack=None):
         """Start a juror; gives its store too."""

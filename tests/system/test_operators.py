@@ -124,4 +124,4 @@ async def test_operators__every_command_in_order__works(terminal):
         for line in (terminal.folder / "coordinator.log").read_text().splitlines()
         if task in line
     ]
-    assert told == ["task taken in", "task drawn for", "task over"]
+    assert told == ["task taken in", "attempt given out", "result taken", "task over"]

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from cuckoo.domain.amounts import Wei
-from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded, TermBlocked
+from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded, TakenDown, TermBlocked
 from cuckoo.domain.identifiers import NodeId, TaskId, task_id
 from cuckoo.domain.lora import encode_loras, lora_digests
 from cuckoo.domain.pricing import price_of
@@ -47,6 +47,7 @@ KEY_MAX = 200
 READS_MAX = 1_000
 """Tasks that apps may have read from the disk at a time."""
 
+TAKEN_DOWN = "the operator has taken it down"
 PICTURES_AT_ONCE = 2
 """Tasks whose pictures are decoded at a time: a large one takes 50 MB."""
 
@@ -161,6 +162,8 @@ class AppDesk:
             inputs = msgspec.structs.replace(pictures, loras=inputs.loras)
             hashes = {"source_hash": inputs.source_hash, "mask_hash": inputs.mask_hash}
             parameters = msgspec.structs.replace(parameters, **hashes)
+            if await self._store.blobs.is_down(inputs.source_hash):
+                raise TakenDown(f"take a task in: its source: {TAKEN_DOWN}")
             request = msgspec.structs.replace(
                 request, source=inputs.source_hash.hex(), mask=inputs.mask_hash.hex() if inputs.mask else ""
             )
@@ -268,7 +271,7 @@ class AppDesk:
             loras=lora_digests(b"" if parameters.loras_hash == NO_HASH else new.inputs[-1]),
         )
         self._engine.tasks.add(task)
-        log.debug("task taken in", task=new.task_id, key=new.owner_key)
+        log.debug("task taken in", task=task.task_id, key=task.owner_key)
         try:
             self._engine.apply(
                 TaskAccepted(now=self._clock.now(), task_id=new.task_id, demand=task.demand, owner=new.owner_key)
@@ -358,8 +361,12 @@ class AppDesk:
                 f"read picture {index} of task {wanted}: the task is {stored.status.value}, "
                 f"it has {len(stored.pictures)} pictures"
             )
-        digest = stored.pictures[index]
-        return digest, with_receipt(await self._store.blobs.get(digest), await self.receipt(wanted, owner_key))
+        digest, receipt = stored.pictures[index], await self.receipt(wanted, owner_key)
+        try:
+            png = await self._store.blobs.get(digest, names=(receipt.receipt.picture_hashes[index],))
+        except TakenDown:
+            raise TakenDown(f"read picture {index} of task {wanted}: {TAKEN_DOWN}") from None
+        return digest, with_receipt(png, receipt)
 
     async def receipt(self, wanted: TaskId, owner_key: int | None = None) -> ReceiptView:
         """Read who made a task's pictures, and how; raises NotFound."""

@@ -404,8 +404,7 @@ class MinerDesk:
         attempt = next((one for one in stored.attempts if one.attempt == number), None)
         if attempt is None or attempt.miner_node != node:
             raise _not_given(node, task_id, number)
-        signed = (encode_binary(upload.receipt), upload.signature)
-        if attempt.state is AttemptState.DONE and (attempt.receipt, attempt.receipt_signature) == signed:
+        if attempt.state is AttemptState.DONE and attempt.receipt == encode_binary(upload.receipt):
             return await self._accepted(node, task_id, number)
         await self._note_second(node, attempt, upload)
         why = f": {sentence(*read_reason(attempt.reason))}" if attempt.reason else ""
@@ -435,7 +434,12 @@ class MinerDesk:
             at=self._clock.now(),
         )
         if await self._store.writer.execute(self._store.proofs.add(second)):
-            log.warning("a miner signed two results for one assignment", miner=node, task=attempt.task_id)
+            log.warning(
+                "a miner signed two results for one assignment",
+                task=attempt.task_id,
+                attempt=attempt.attempt,
+                miner=node,
+            )
 
     async def _accepted(self, node: NodeId, task_id: TaskId, number: int) -> SubmitReply:
         audit = await self._store.audits.of_attempt(task_id, number)

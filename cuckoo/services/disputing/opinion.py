@@ -101,6 +101,7 @@ class Opinions:
         view = await self._evidence(dispute, accused)
         parameters = view.signed.assignment.parameters
         name = f"dispute {dispute.dispute_id}/{dispute.rounds}"
+        log.info("a disputed task is made again", dispute=dispute.dispute_id, task=accused.task_id)
         finished = await self._make(dispute, parameters, name)
         if finished is None:
             return Verdict.ABSTAIN, NO_DIGEST

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from cuckoo.domain.amounts import Wei, format_cai
@@ -39,7 +40,7 @@ from cuckoo.protocol.messages import (
     encode_json,
 )
 from cuckoo.protocol.receipts import Assignment
-from cuckoo.protocol.signing import check_signed_by
+from cuckoo.protocol.signing import check_signed_by, recover
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.retry import backoff_s
 from cuckoo.services.mining.coordinators import Coordinator
@@ -274,7 +275,13 @@ class Connection:
         return await self._call(lambda token: self._link.progress(token, task_id, attempt, progress))
 
     async def submit(self, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
-        """Upload a result; raises TransientError, or the PeerFault with which it was refused."""
+        """Upload a result; raises TransientError, or the PeerFault with which it was refused.
+
+        One that was signed before this miner's key was replaced is signed with the new one: the receipt says the same.
+        """
+        digest = self._hasher.digest(upload.receipt.struct_hash())
+        if recover(digest, upload.signature) != self._miner.signer.address:
+            upload = msgspec.structs.replace(upload, signature=self._miner.signer.sign(digest))
         return await self._call(lambda token: self._link.submit(token, task_id, attempt, upload))
 
     async def input(self, task_id: TaskId, attempt: int, digest: bytes) -> bytes:
