@@ -95,7 +95,13 @@ def picture(
     view = _receipt(content if receipt_file is None else _read(receipt_file), str(receipt_file or file))
     inputs = _inputs(view.assignment.parameters, source, mask) if rerun else ()
     checks = asyncio.run(_verify(place, view, content, inputs, offline=offline, rerun=rerun))
-    _finish(checks, "This picture is not what its receipt says.", as_json=as_json, picture=str(file))
+    _finish(
+        checks,
+        "This picture is not what its receipt says.",
+        as_json=as_json,
+        picture=str(file),
+        task=view.assignment.task_id,
+    )
 
 
 def _inputs(parameters: "TaskParameters", source: Path | None, mask: Path | None) -> tuple[bytes, ...]:

@@ -15,6 +15,7 @@ import msgspec
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import InvalidField, UnknownVersion
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
+from cuckoo.domain.lora import LORAS_MAX
 from cuckoo.domain.task import PICTURES_MAX, Mode, TaskParameters, TaskStatus
 from cuckoo.protocol.receipts import Assignment, Receipt, Voucher
 from cuckoo.protocol.wire import read_texts, shape_of
@@ -288,7 +289,7 @@ class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     source: str = ""
     mask: str = ""
     strength: float | None = None
-    loras: tuple[LoraWish, ...] = ()
+    loras: Annotated[tuple[LoraWish, ...], msgspec.Meta(max_length=LORAS_MAX)] = ()
     reproducible: bool = True
 
 
@@ -311,8 +312,25 @@ class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class AuditView(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the audit of a task's result.
+
+    Attributes:
+        state: ``passed``, ``failed``, or ``undecided`` where nobody could make it again.
+        detail: what was found, "" where nothing is to say.
+        closed_at: unix seconds.
+    """
+
+    state: str
+    detail: str
+    closed_at: float
+
+
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as its owner sees it. Times in unix seconds."""
+    """A task as its owner sees it. Times in unix seconds.
+
+    ``audit`` is None while nobody checked the result; that somebody does is told to nobody before it is over.
+    """
 
     task_id: TaskId
     status: TaskStatus
@@ -329,6 +347,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptView, ...] = ()
     pictures: tuple[str, ...] = ()
     receipt: str = ""
+    audit: AuditView | None = None
     error: str = ""
 
 

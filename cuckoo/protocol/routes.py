@@ -9,6 +9,9 @@ from cuckoo.protocol import messages, openai, sdapi, views
 _SMALL, _LARGE, _WITH_PREVIEW = 8_192, 65_536, 2 * messages.PREVIEW_MAX_BYTES + 8_192
 """Bytes. A prompt of 2,000 characters, each escaped, takes 24,000; a preview is written in hex."""
 
+_ELEMENTS = 5_000
+"""More than two prompts of nothing but commas have, and all fields."""
+
 
 class Caller(StrEnum):
     """Who may call a route."""
@@ -24,6 +27,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         request, reply: None where there is no body, or one that is no struct.
         pictures: its request may carry pictures, and be as large as they are.
+        elements_max: commas that a JSON body can sensibly have, in texts or between elements; 0 for any number.
         body_max: bytes of the largest request that makes sense; 0 where only the server's own limit holds.
     """
 
@@ -35,6 +39,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     reply: type[msgspec.Struct] | None = None
     binary: bool = False
     pictures: bool = False
+    elements_max: int = 0
     body_max: int = 0
 
 
@@ -125,6 +130,7 @@ SUBMIT_TASK = Route(
     caller=Caller.APP,
     request=messages.TaskRequest,
     pictures=True,
+    elements_max=_ELEMENTS,
     reply=messages.TaskView,
 )
 SUBMIT_BATCH = Route(
@@ -134,6 +140,7 @@ SUBMIT_BATCH = Route(
     caller=Caller.APP,
     request=messages.BatchRequest,
     pictures=True,
+    elements_max=messages.BATCH_MAX * _ELEMENTS,
     reply=messages.BatchView,
 )
 GET_TASK = Route(name="get_task", method="GET", path="/v1/tasks/{task}", caller=Caller.APP, reply=messages.TaskView)
@@ -188,6 +195,7 @@ IMG2IMG = Route(
     caller=Caller.APP,
     request=sdapi.Img2Img,
     pictures=True,
+    elements_max=_ELEMENTS,
     reply=sdapi.Pictures,
 )
 SD_PROGRESS = Route(

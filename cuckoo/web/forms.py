@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from cuckoo.domain.errors import BodyTooLarge, BodyTooSlow, InvalidField, WrongContentType
 from cuckoo.protocol.inputs import veil_of
@@ -46,7 +47,7 @@ async def read_form(request: web.Request, limit: int) -> Form:
             return await _read(request, limit)
     except TimeoutError:
         raise BodyTooSlow(f"read the body: it did not arrive within {SECONDS:.0f} s") from None
-    except (ValueError, AssertionError) as error:
+    except (HttpProcessingError, ValueError, AssertionError) as error:
         raise InvalidField("body", "this form", f"must be {FORM} that can be read: {error}") from None
 
 

@@ -258,8 +258,20 @@ async def test_edit__form_of_a_page_elsewhere__is_refused_and_of_its_own_is_not(
             answer = await session.post(address, data=form, headers={"Origin": origin})
             assert answer.status == status
         assert (await session.post(address, json={"prompt": "a worm"})).status == 415
-        broken = await session.post(address, data=b"--x", headers={"Content-Type": "multipart/form-data"})
-        assert broken.status == 400
+        for kind, data in (
+            ("multipart/form-data", b"--x"),
+            (
+                "multipart/form-data; boundary=x",
+                b'--x\r\nContent-Disposition: form-data; name="a\x0f"\r\n\r\n1\r\n--x--',
+            ),
+            ("multipart/form-data; boundary=x", b"--x\r\nnothing"),
+            (
+                "multipart/form-data; boundary=x",
+                b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n--x--',
+            ),
+        ):
+            broken = await session.post(address, data=data, headers={"Content-Type": kind})
+            assert broken.status == 400
 
 
 async def test_javascript__their_package__works_unchanged(coordinator):

@@ -16,7 +16,15 @@ from cuckoo.domain.lora import encode_loras, lora_digests
 from cuckoo.domain.pricing import price_of
 from cuckoo.domain.task import NO_HASH, TaskParameters, TaskStatus
 from cuckoo.protocol.inputs import Inputs
-from cuckoo.protocol.messages import BatchRequest, ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
+from cuckoo.protocol.messages import (
+    AuditView,
+    BatchRequest,
+    ReceiptView,
+    TaskRequest,
+    TaskView,
+    decode_binary,
+    encode_binary,
+)
 from cuckoo.protocol.png import with_receipt
 from cuckoo.protocol.receipts import Receipt
 from cuckoo.protocol.views import EventKind, TaskEvent
@@ -263,7 +271,7 @@ class AppDesk:
             loras=lora_digests(b"" if parameters.loras_hash == NO_HASH else new.inputs[-1]),
         )
         self._engine.tasks.add(task)
-        log.info("task taken in", task=task.task_id, key=task.owner_key)
+        log.debug("task taken in", task=task.task_id, key=task.owner_key)
         try:
             self._engine.apply(
                 TaskAccepted(now=self._clock.now(), task_id=new.task_id, demand=task.demand, owner=new.owner_key)
@@ -301,10 +309,19 @@ class AppDesk:
         eta = None if task.status.final else self._engine.state.eta(task.task_id, self._clock.now())
         return task.view(
             self._catalogue.name_of(task.parameters.model_digest),
+            audit=await self._audit(task),
             position=self._engine.state.position(task.task_id) if waits else None,
             eta_p50_s=eta.p50_s if eta else None,
             eta_p90_s=eta.p90_s if eta else None,
         )
+
+    async def _audit(self, task: LiveTask) -> AuditView | None:
+        """Read what came of the audit of a result. Of one that is under way nobody learns anything."""
+        done = next((one for one in task.attempts if one.state is AttemptState.DONE), None)
+        audit = None if done is None else await self._store.audits.of_attempt(task.task_id, done.attempt)
+        if audit is None or audit.closed_at is None:
+            return None
+        return AuditView(state=audit.state.value, detail=audit.detail, closed_at=audit.closed_at)
 
     async def cancel(self, wanted: TaskId, owner_key: int | None = None) -> TaskView:
         """Take a task back; one that is over stays as it is. Raises NotFound."""

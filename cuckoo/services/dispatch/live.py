@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import TaskParameters, TaskStatus
-from cuckoo.protocol.messages import AttemptView, TaskView, decode_binary
+from cuckoo.protocol.messages import AttemptView, AuditView, TaskView, decode_binary
 from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.scheduler.events import Demand, FailureKind
@@ -133,12 +133,19 @@ class LiveTask:
         return tuple(f"/v1/tasks/{self.task_id}/pictures/{number}.png" for number in range(self.pictures))
 
     def view(
-        self, model: str, *, position: int | None = None, eta_p50_s: float | None = None, eta_p90_s: float | None = None
+        self,
+        model: str,
+        *,
+        audit: AuditView | None = None,
+        position: int | None = None,
+        eta_p50_s: float | None = None,
+        eta_p90_s: float | None = None,
     ) -> TaskView:
         """Show it to the app.
 
         Args:
             model: the model's name.
+            audit: what came of the audit of its result.
             position: how many tasks wait before it.
             eta_p50_s, eta_p90_s: seconds until it is done, with even odds and nine in ten.
         """
@@ -159,6 +166,7 @@ class LiveTask:
             attempts=tuple(attempt.view() for attempt in self.attempts),
             pictures=self.picture_paths(),
             receipt=f"/v1/tasks/{self.task_id}/receipt" if done else "",
+            audit=audit,
             error=self.error,
         )
 
