@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from cuckoo.cli.apikeys import api_keys
 from cuckoo.cli.backups import backup_command, restore_command
+from cuckoo.cli.demand import demand
 from cuckoo.cli.earnings import earnings
 from cuckoo.cli.options import (
     Place,
@@ -144,6 +145,7 @@ coordinator.add_command(api_keys)
 coordinator.add_command(backup_command)
 coordinator.add_command(restore_command)
 miner.add_command(earnings)
+miner.add_command(demand)
 
 
 @click.command(epilog=examples("cuckoo staker --key alice", "cuckoo staker --key alice --auto-compound"))

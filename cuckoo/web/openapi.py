@@ -95,6 +95,7 @@ _SUMMARIES = {
     "list_models": "List the models that tasks may name",
     "get_network": "Read which network this is, and how busy this coordinator",
     "list_miners": "List registered miners, their stake, their work here",
+    "get_demand": "Read which models apps asked for, at which prices, and how many miners serve them",
     "get_draws": "Read the draw log and seed of a closed period",
     "list_disputes": "List the disputes whose evidence is here",
     "get_dispute": "Read what jurors judge: assignment, receipt, signatures, and which pictures",

@@ -22,6 +22,7 @@ from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import CoordinatorMetrics
 from cuckoo.scheduler.events import TaskAccepted, TaskCancelled
 from cuckoo.services.dispatch.catalogue import Catalogue
+from cuckoo.services.dispatch.demand import Demand
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
 from cuckoo.services.dispatch.live import LiveTask, assignment_of, drawn_event, queued_event, task_of
 from cuckoo.services.dispatch.requests import parameters_of
@@ -39,7 +40,11 @@ READS_MAX = 1_000
 
 
 class AppDesk:
-    """Takes tasks in, shows them, gives their pictures out."""
+    """Takes tasks in, shows them, gives their pictures out.
+
+    Attributes:
+        demand: which models were asked for.
+    """
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class AppDesk:
         self._clock = clock
         self._metrics = metrics
         self._random_bytes = random_bytes
+        self.demand = Demand(clock)
         self._accepting = 0
         self._reading = 0
 
@@ -137,7 +143,11 @@ class AppDesk:
         asked = request.prompt.casefold()
         if any(term in asked for term in self._blocked_terms):
             raise TermBlocked("prompt", request.prompt, "this coordinator does not draw one of its terms")
-        parameters = parameters_of(request, self._catalogue, self._random_bytes)
+        try:
+            parameters = parameters_of(request, self._catalogue, self._random_bytes)
+        except InvalidField as fault:
+            self.demand.refused(request, fault, self._catalogue)
+            raise
         new = NewTask(
             task_id=task_id(self._random_bytes(16)),
             parameters=encode_binary(parameters),
@@ -238,6 +248,8 @@ class AppDesk:
             owner_key=new.owner_key,
         )
         self._engine.tasks.add(task)
+        if not new.avoid:
+            self.demand.taken_in(parameters.model_digest, new.price_wei)
         try:
             self._engine.apply(
                 TaskAccepted(now=self._clock.now(), task_id=new.task_id, demand=task.demand, owner=new.owner_key)

@@ -123,7 +123,7 @@ class Catalogue:
                 id=model.name,
                 digest=model.digest,
                 title=model.title,
-                miners=self._miners(model.digest),
+                miners=self.miners_of(model.digest),
                 max_pixels=model.max_pixels,
                 max_steps=model.max_steps,
                 width_px=model.width_px,
@@ -136,13 +136,14 @@ class Catalogue:
             yield ModelView(
                 id=digest,
                 digest=digest,
-                miners=self._miners(digest),
+                miners=self.miners_of(digest),
                 max_pixels=max_pixels,
                 max_steps=max_steps,
                 rate_wei=self._rates.of(digest),
             )
 
-    def _miners(self, digest: ModelDigest) -> int:
+    def miners_of(self, digest: ModelDigest) -> int:
+        """Return how many miners are signed in with a model."""
         return sum(self._sizes.get(digest, Counter()).values())
 
 

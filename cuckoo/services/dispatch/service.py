@@ -115,6 +115,7 @@ class Dispatch:
             self.catalogue,
             store,
             registry,
+            self.apps.demand,
             write_odds=self.write_odds,
             clock=clock,
         )
