@@ -7,7 +7,7 @@ import click
 
 from cuckoo.cli.chain import open_client
 from cuckoo.cli.options import Place, chain_options, examples, json_option, place_options
-from cuckoo.cli.output import note, print_json, print_table
+from cuckoo.cli.output import note, plain, print_json, print_table
 from cuckoo.domain.amounts import Wei, format_cai
 from cuckoo.domain.errors import ConfigError, PeerFault, TransientError
 
@@ -41,7 +41,7 @@ def demand(place: Place, origin: str, *, as_json: bool) -> None:
     else:
         for asked, answer in answers.items():
             if isinstance(answer, str):
-                note(f"{asked}: {answer}")
+                note(plain(f"{asked}: {answer}"))
         _print(list(heard.values()))
     if not heard:
         raise click.exceptions.Exit(1)
@@ -135,7 +135,7 @@ def _print(views: "Sequence[DemandView]") -> None:
     numbers = ("last hour", "last day", "refused", "waiting", "CAI a task", "CAI a megapixel-step", "miners")
     shown = [
         (
-            _short(row["model"]),
+            short(row["model"]),
             f"{row['asked_hour']:,}",
             f"{row['asked_day']:,}",
             f"{row['refused_day']:,}",
@@ -149,15 +149,15 @@ def _print(views: "Sequence[DemandView]") -> None:
     print_table(("model", *numbers), shown, right=numbers)
     if rows[MODELS_PRINTED:]:
         note(f"and {len(rows) - MODELS_PRINTED} more: --json shows all")
-    unserved = [_short(row["model"]) for row in rows if not row["miners"]]
+    unserved = [short(row["model"]) for row in rows if not row["miners"]]
     if unserved:
-        note(f"served by nobody now: {', '.join(unserved[:8])}{' ...' if unserved[8:] else ''}")
+        note(plain(f"served by nobody now: {', '.join(unserved[:8])}{' ...' if unserved[8:] else ''}"))
     others = sum(view.other_names for view in views)
     if others:
         note(f"{others:,} requests named models that are not listed here")
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """Cut a digest that stands in the place of a name."""
     return f"{name[:12]}..." if len(name) == 64 else name
 

@@ -11,6 +11,7 @@ from cuckoo.cli.apikeys import api_keys
 from cuckoo.cli.backups import backup_command, restore_command
 from cuckoo.cli.demand import demand
 from cuckoo.cli.earnings import earnings
+from cuckoo.cli.idle import why_idle
 from cuckoo.cli.options import (
     Place,
     chain_options,
@@ -146,6 +147,7 @@ coordinator.add_command(backup_command)
 coordinator.add_command(restore_command)
 miner.add_command(earnings)
 miner.add_command(demand)
+miner.add_command(why_idle)
 
 
 @click.command(epilog=examples("cuckoo staker --key alice", "cuckoo staker --key alice --auto-compound"))

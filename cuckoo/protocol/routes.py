@@ -106,7 +106,8 @@ CHALLENGE = Route(
     reply=messages.SubmitReply,
     binary=True,
 )
-MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, PROGRESS, RESULT, FAILURE, CHALLENGE)
+MISSED = Route(name="missed", method="GET", path="/miner/v1/missed", caller=Caller.MINER, reply=market.MissedView)
+MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, PROGRESS, RESULT, FAILURE, CHALLENGE, MISSED)
 
 SUBMIT_TASK = Route(
     name="submit_task",

@@ -31,6 +31,7 @@ from cuckoo.services.disputing.jury import Jury
 from cuckoo.services.disputing.opinion import Opinions, Pool
 from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 from cuckoo.services.mining.coordinators import callable_coordinators
+from cuckoo.services.mining.idle import WhyIdle
 from cuckoo.services.mining.seams import CoordinatorLink
 from cuckoo.services.mining.seams import Pool as MiningPool
 from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
@@ -186,6 +187,7 @@ async def open_miner(
             Service("share", share.run),
             Service("jury", jury.run),
             Service("reporting", reporting.run),
+            Service("questions", WhyIdle(node.node_id, mining, folder, clock=chain.clock).run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),
         ]

@@ -76,6 +76,7 @@ _SUMMARIES = {
     "result": "Upload pictures and the signed receipt",
     "failure": "Report that an attempt brings no result",
     "challenge": "Show latents of a result that is being checked",
+    "missed": "Read which tasks of the last hour went to other miners, and why",
     "submit_task": "Ask for pictures",
     "submit_batch": "Ask for pictures of several kinds at once; all are taken in, or none",
     "get_task": "Read a task",
