@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from cuckoo.cli.apikeys import api_keys
 from cuckoo.cli.backups import backup_command, restore_command
 from cuckoo.cli.demand import demand
+from cuckoo.cli.doctor import doctor
 from cuckoo.cli.earnings import earnings
 from cuckoo.cli.idle import why_idle
 from cuckoo.cli.options import (
@@ -147,6 +148,7 @@ coordinator.add_command(backup_command)
 coordinator.add_command(restore_command)
 miner.add_command(earnings)
 miner.add_command(demand)
+miner.add_command(doctor)
 miner.add_command(why_idle)
 
 

@@ -17,7 +17,7 @@ from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.settings import MinerSettings
 from cuckoo.inference.models import Model, load_registry
-from cuckoo.inference.pool import PoolOptions, WorkerPool
+from cuckoo.inference.pool import PoolOptions, WorkerPool, resolve_devices
 from cuckoo.protocol.eip712 import Domain
 from cuckoo.protocol.signing import Signer
 from cuckoo.protocol.views import DrawsView
@@ -29,6 +29,7 @@ from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.disputing.court import Court
 from cuckoo.services.disputing.jury import Jury
 from cuckoo.services.disputing.opinion import Opinions, Pool
+from cuckoo.services.doctor.findings import read_findings, what_passed
 from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 from cuckoo.services.mining.coordinators import callable_coordinators
 from cuckoo.services.mining.idle import WhyIdle
@@ -91,9 +92,9 @@ async def open_miner(
     disguise = disguise or Disguise()
     signer = Signer(private_key)
     node = await require_node(chain, Role.MINER, signer.address)
-    models = find_models(settings.models)
+    models, devices = await what_this_machine_does(find_models(settings.models), settings.devices, data_dir)
     options = PoolOptions(
-        devices=settings.devices,
+        devices=devices,
         threads=settings.threads,
         batch_bucket=settings.batch,
         digest_cache=str(data_dir / "digests.json"),
@@ -212,6 +213,37 @@ def find_models(names: Sequence[str]) -> list[Model]:
         if name not in known:
             raise ConfigError(f'load model "{name}": it is not in the registry; there are {", ".join(known)}')
     return [known[name] for name in names]
+
+
+async def what_this_machine_does(
+    models: Sequence[Model], names: Sequence[str], data_dir: Path
+) -> tuple[Sequence[Model], tuple[str, ...]]:
+    """Leave out what ``cuckoo miner doctor`` found not to work here, where it was asked.
+
+    Args:
+        models: what the operator wants to serve.
+        names: of devices, as settings name them.
+        data_dir: where the doctor keeps what it finds.
+
+    Returns:
+        Models to serve, and devices.
+
+    Raises:
+        ConfigError: none of the models works here.
+    """
+    findings = read_findings(data_dir)
+    if findings is None:
+        return models, tuple(names)
+    devices = await resolve_devices(names)
+    kept, reasons = what_passed(models, devices, findings)
+    for model, reason in reasons.items():
+        log.warning("cuckoo miner doctor limits a model", model=model, reason=reason)
+    if not kept:
+        raise ConfigError(
+            f"serve {', '.join(reasons)}: cuckoo miner doctor found that nothing of it works here "
+            f"({'; '.join(reasons.values())}); mend that and run it again"
+        )
+    return kept, devices
 
 
 async def watch_standing(chain: Chain, node_id: NodeId) -> None:
