@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cuckoo.cli.chain import open_client
 from cuckoo.cli.options import Place, chain_options, examples, json_option, place_options
 from cuckoo.cli.output import note, plain, print_json, print_table
 from cuckoo.domain.amounts import Wei, format_cai
@@ -64,13 +63,12 @@ async def _ask(place: Place, origin: str) -> Answers:
 
 
 async def _origins(place: Place) -> list[str]:
-    from cuckoo.chain.contracts import StakingContract
-    from cuckoo.domain.identifiers import Role
+    from cuckoo.roles.chain import open_chain
     from cuckoo.services.mining.coordinators import callable_coordinators
 
-    async with open_client(place) as client:
-        nodes = await StakingContract(client).nodes(Role.COORDINATOR)
-    found = callable_coordinators(nodes, place.read_network().chain_id)
+    network = place.read_network()
+    async with open_chain(network, place.rpc) as chain:
+        found = callable_coordinators(chain.registry.coordinators(), network.chain_id)
     if not found:
         raise ConfigError(
             "ask coordinators: none on this network is eligible with a URL that may be called; name one with "
