@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cuckoo.cli.downloads import download_bar
 from cuckoo.cli.options import Place, examples, json_option, place_options
 from cuckoo.cli.output import note, plain, print_json, print_table
 from cuckoo.domain.settings import MinerSettings
@@ -42,8 +43,9 @@ def doctor(
 
     Exit code 0: all passed; 1: something did not, and the last lines say what to do.
     """
+    from cuckoo.inference.hub import fetch_all
     from cuckoo.inference.pool import PoolOptions, resolve_devices
-    from cuckoo.roles.miner import find_models
+    from cuckoo.roles.miner import MODELS_FOLDER, find_models
     from cuckoo.services.doctor.findings import write_findings
 
     flags = {"devices": devices or None, "models": models or None, "threads": threads}
@@ -58,7 +60,8 @@ def doctor(
             cpu_children=sum(device == "cpu" for device in found),
             digest_cache=str(place.data_dir / "digests.json"),
         )
-        return await _examined(wanted, found, options)
+        here = await fetch_all(wanted, place.data_dir / MODELS_FOLDER, download_bar() or (lambda _: None))
+        return await _examined(here, found, options)
 
     findings = asyncio.run(run())
     file = write_findings(place.data_dir, findings)

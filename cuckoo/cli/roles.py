@@ -11,6 +11,7 @@ from cuckoo.cli.apikeys import api_keys
 from cuckoo.cli.backups import backup_command, restore_command
 from cuckoo.cli.demand import demand
 from cuckoo.cli.doctor import doctor
+from cuckoo.cli.downloads import download_bar
 from cuckoo.cli.earnings import earnings
 from cuckoo.cli.idle import why_idle
 from cuckoo.cli.options import (
@@ -243,7 +244,8 @@ def _miner(place: Place, key: str, cheat: str | None = None, **flags: Any) -> tu
 
     settings = place.settings(MinerSettings, "miner", **flags)
     private_key = _key(place, key, "the miner's operator")
-    return lambda chain: open_miner(chain, private_key, place.data_dir, settings), settings.grace_s
+    told = download_bar()
+    return lambda chain: open_miner(chain, private_key, place.data_dir, settings, told=told), settings.grace_s
 
 
 def _cheating_miner(place: Place, key: str, cheat: str, **flags: Any) -> tuple[OpenOnChain, float]:

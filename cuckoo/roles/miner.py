@@ -16,6 +16,7 @@ from cuckoo.domain.amounts import Wei, parse_cai, parse_gwei
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.settings import MinerSettings
+from cuckoo.inference.hub import Fetched, fetch_all
 from cuckoo.inference.models import Model, load_registry
 from cuckoo.inference.pool import PoolOptions, WorkerPool, resolve_devices
 from cuckoo.protocol.eip712 import Domain
@@ -23,6 +24,7 @@ from cuckoo.protocol.signing import Signer
 from cuckoo.protocol.views import DrawsView
 from cuckoo.roles.chain import Chain, require_node, why_not_eligible
 from cuckoo.roles.status import MinerStatus
+from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import MinerMetrics
 from cuckoo.runtime.service import Service
 from cuckoo.services.bookkeeping.booking import Booking
@@ -46,6 +48,10 @@ from cuckoo.web.metrics import serving_metrics
 log = structlog.get_logger(__name__)
 
 STANDING_S = 10.0
+MODELS_FOLDER = "models"
+"""Inside the data folder, for what comes from the hub."""
+
+DOWNLOAD_TOLD_S = 15.0
 EVIDENCE_ORIGINS = 4
 """Coordinators that are asked for the evidence of a dispute: the one it is about, then the heaviest."""
 
@@ -76,6 +82,7 @@ async def open_miner(
     settings: MinerSettings,
     *,
     disguise: Disguise | None = None,
+    told: Callable[[Fetched], None] | None = None,
 ) -> AsyncIterator[Sequence[Service]]:
     """Check the stake, open store and pool, and mine.
 
@@ -85,6 +92,7 @@ async def open_miner(
         data_dir: of this user; the miner keeps its receipts in a folder of its own inside.
         settings: see there.
         disguise: for a cheat; an honest miner has none.
+        told: hears how downloads of models go; default the log.
 
     Raises:
         ConfigError: the key is not that of an eligible miner, a model or device is unknown; says what to do.
@@ -93,6 +101,7 @@ async def open_miner(
     signer = Signer(private_key)
     node = await require_node(chain, Role.MINER, signer.address)
     models, devices = await what_this_machine_does(find_models(settings.models), settings.devices, data_dir)
+    models = await fetch_all(models, data_dir / MODELS_FOLDER, told or DownloadLog(chain.clock).told)
     options = PoolOptions(
         devices=devices,
         threads=settings.threads,
@@ -213,6 +222,25 @@ def find_models(names: Sequence[str]) -> list[Model]:
         if name not in known:
             raise ConfigError(f'load model "{name}": it is not in the registry; there are {", ".join(known)}')
     return [known[name] for name in names]
+
+
+class DownloadLog:
+    """Says in the log how a download goes: at its beginning and its end, and every so many seconds between."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Take the clock."""
+        self._clock = clock
+        self._model = ""
+        self._at = 0.0
+
+    def told(self, fetched: Fetched) -> None:
+        """Take how far it is."""
+        now, ends = self._clock.monotonic(), fetched.done >= fetched.total
+        if fetched.model == self._model and not ends and now - self._at < DOWNLOAD_TOLD_S:
+            return
+        self._model, self._at = fetched.model, now
+        done = f"{fetched.done / max(1, fetched.total):.0%}"
+        log.info("downloading a model", model=fetched.model, bytes=fetched.total, done=done)
 
 
 async def what_this_machine_does(

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -57,3 +59,35 @@ async def test_two_miners__some_tasks__each_learns_where_the_others_went(town):
     wanted = {row["model"]: row for row in (await asked(town, "miner-0", "demand"))["models"]}
     assert (wanted["emoji-64"]["asked_hour"], wanted["emoji-64"]["miners"]) == (6, 2)
     assert (wanted["org/wanted"]["refused_day"], wanted["org/wanted"]["miners"]) == (1, 0)
+
+
+class Rig(Town):
+    """A town whose miners have two devices."""
+
+    def start(self, name, *arguments):
+        devices = ("--device", "cpu", "--device", "cpu") if name.startswith("miner") else ()
+        return super().start(name, *arguments, *devices)
+
+
+async def test_miner__two_devices__a_child_for_each_and_one_goes_on_without_the_other(tmp_path):
+    town = Rig(tmp_path)
+    try:
+        await town.found(miners=1)
+        miner = town.processes["miner-0"]
+
+        async def two_children():
+            return len(miner.children()) == 2
+
+        await until(two_children, what="a child for each device")
+        os.kill(miner.children()[0], signal.SIGKILL)
+        async with AppClient(town.origin) as app:
+            tasks = [await app.submit(TaskRequest(prompt="red apple", steps=2, seed=seed)) for seed in range(4)]
+
+            async def done():
+                return all([(await app.get(task.task_id)).status == "done" for task in tasks])
+
+            await until(done, what="the pictures")
+        await until(two_children, what="the child that was killed to be there again")
+        assert miner.stop() == 0
+    finally:
+        town.stop()
