@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from cuckoo.domain.amounts import Wei
-from cuckoo.domain.errors import NotSignedIn, Overloaded
+from cuckoo.domain.errors import LimitReached, NotSignedIn
 from cuckoo.domain.pricing import Rates
 from cuckoo.protocol.messages import TaskRequest
 from cuckoo.services.dispatch.missed import AGAIN_S
@@ -155,7 +155,7 @@ async def test_missed__an_hour_later__is_forgotten(coordinator, client, people):
 async def test_missed__asked_twice_at_once__is_told_to_come_again(coordinator, people):
     asker = await people(2)
     await missed(asker)
-    with pytest.raises(Overloaded):
+    with pytest.raises(LimitReached):
         await missed(asker)
 
 

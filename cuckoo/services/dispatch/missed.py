@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from cuckoo.domain.errors import Overloaded
+from cuckoo.domain.errors import LimitReached
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
 from cuckoo.protocol.market import MissedTask, MissedView
 from cuckoo.runtime.clock import Clock
@@ -60,12 +60,12 @@ class Missed:
         """Show which tasks a signed-in miner did not get, with the reason of the last draw or look.
 
         Raises:
-            Overloaded: it asked a moment ago.
+            LimitReached: it asked a moment ago.
             NotSignedIn: its session is over.
         """
         wait_s = self._asked.get(node, -AGAIN_S) + AGAIN_S - self._clock.monotonic()
         if wait_s > 0:
-            raise Overloaded("work out why tasks went to others: you asked a moment ago", wait_s)
+            raise LimitReached("work out why tasks went to others: you asked a moment ago", wait_s)
         since = self._miners.since(node)
         self._asked[node] = self._clock.monotonic()
         async with self._one:

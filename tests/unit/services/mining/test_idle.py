@@ -6,7 +6,7 @@ import pytest
 from cuckoo.domain.errors import Overloaded
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.market import MissedView
-from cuckoo.services.mining.idle import ABOUT, IdleReport, WhyIdle
+from cuckoo.services.mining.idle import ABOUT, SAME_S, IdleReport, WhyIdle
 from cuckoo.storage import questions
 from tests.support.mining import Coordinator
 
@@ -57,6 +57,25 @@ async def test_question__coordinator_away__is_told_as_one_without_a_session(netw
         (one,) = (await answered(network, mining, folder)).coordinators
     assert (one.signed_in, one.missed) == (False, None)
     assert "no session" in one.problem
+
+
+async def test_question__asked_again_at_once__gets_the_answer_before_and_later_a_new_one(network, folder):
+    network.coordinator.missed_reply = VIEW
+    async with network.running() as mining:
+        await network.until(network.polled(2))
+        desk = WhyIdle(NodeId(9), mining, folder, clock=network.clock)
+
+        async def won():
+            token = questions.ask(folder, ABOUT)
+            await desk.look()
+            report = msgspec.json.decode(questions.answered(folder, ABOUT, token), type=IdleReport)
+            return report.coordinators[0].missed.won
+
+        assert await won() == 2
+        network.coordinator.missed_reply = msgspec.structs.replace(VIEW, won=3)
+        assert await won() == 2
+        network.clock.time += SAME_S
+        assert await won() == 3
 
 
 async def test_look__nobody_asked__writes_nothing(network, folder):
