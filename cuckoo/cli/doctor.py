@@ -1,6 +1,7 @@
 """``cuckoo miner doctor``: what this machine's devices draw, how fast, with how much memory; and what does not work."""
 
 import asyncio
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -100,9 +101,9 @@ async def _examined(models: "Sequence[Model]", devices: "Sequence[str]", options
         console=Console(stderr=True),
         transient=True,
     ) as progress:
-        bar = progress.add_task("asking the devices", total=pieces(models, devices))
+        bar, begun = progress.add_task("asking the devices", total=pieces(models, devices)), itertools.count()
         hosts, found = await examine(
-            models, devices, options, lambda what: progress.update(bar, advance=1, description=what)
+            models, devices, options, lambda what: progress.update(bar, completed=next(begun), description=what)
         )
     return Findings(at=time.time(), torch=version_of("torch"), hosts=tuple(hosts), models=tuple(found))
 
