@@ -21,8 +21,16 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def plain(text: str) -> str:
+    """Return a text, maybe a stranger's, without what could move a terminal's cursor or colour it."""
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Print a table; columns named in ``right`` are aligned to the right. Cells are shown as they are."""
+    """Print a table; columns named in ``right`` are aligned to the right.
+
+    Cells are shown as they are, but for control characters.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -31,7 +39,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right:
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(plain(cell)) for cell in row))
     _console().print(table)
 
 

@@ -9,7 +9,11 @@ from click.core import ParameterSource
 
 from cuckoo.cli.apikeys import api_keys
 from cuckoo.cli.backups import backup_command, restore_command
+from cuckoo.cli.demand import demand
+from cuckoo.cli.doctor import doctor
+from cuckoo.cli.downloads import download_bar
 from cuckoo.cli.earnings import earnings
+from cuckoo.cli.idle import why_idle
 from cuckoo.cli.moderation import list_takedowns, reports, takedown
 from cuckoo.cli.options import (
     Place,
@@ -150,6 +154,9 @@ coordinator.add_command(reports)
 coordinator.add_command(takedown)
 coordinator.add_command(list_takedowns)
 miner.add_command(earnings)
+miner.add_command(demand)
+miner.add_command(doctor)
+miner.add_command(why_idle)
 
 
 @click.command(epilog=examples("cuckoo staker --key alice", "cuckoo staker --key alice --auto-compound"))
@@ -243,7 +250,8 @@ def _miner(place: Place, key: str, cheat: str | None = None, **flags: Any) -> tu
 
     settings = place.settings(MinerSettings, "miner", **flags)
     private_key = _key(place, key, "the miner's operator")
-    return lambda chain: open_miner(chain, private_key, place.data_dir, settings), settings.grace_s
+    told = download_bar()
+    return lambda chain: open_miner(chain, private_key, place.data_dir, settings, told=told), settings.grace_s
 
 
 def _cheating_miner(place: Place, key: str, cheat: str, **flags: Any) -> tuple[OpenOnChain, float]:

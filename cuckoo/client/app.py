@@ -13,6 +13,7 @@ from cuckoo.client.http import PICTURE_MAX_BYTES, Http
 from cuckoo.domain.errors import ConfigError, CoordinatorUnreachable, PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
+from cuckoo.protocol.market import DemandView
 from cuckoo.protocol.messages import (
     BatchRequest,
     BatchView,
@@ -146,6 +147,10 @@ class AppClient:
         """Read a page of miners."""
         path = f"{routes.LIST_MINERS.path}?after={after}&limit={limit}"
         return decode_json(_there(await self._http.call("GET", path, limit=PICTURE_MAX_BYTES)), MinerList)
+
+    async def demand(self) -> DemandView:
+        """Read which models apps asked for."""
+        return decode_json(await self._read(routes.GET_DEMAND), DemandView)
 
     async def draws(self, period: int) -> DrawsView:
         """Read the draws of a closed period."""

@@ -7,6 +7,7 @@ from cuckoo.client.http import ANSWER_MAX_BYTES, PICTURE_MAX_BYTES, Http, check_
 from cuckoo.domain.errors import PeerFault, TakenDown
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
+from cuckoo.protocol.market import MissedView
 from cuckoo.protocol.messages import (
     ChallengeAnswer,
     EvidenceUpload,
@@ -107,6 +108,10 @@ class CoordinatorClient:
     async def fail(self, token: str, task_id: TaskId, attempt: int, failure: Failure) -> None:
         """Report that an attempt failed."""
         await self._send(routes.FAILURE, encode_json(failure), token, _path(routes.FAILURE, task_id, attempt))
+
+    async def missed(self, token: str) -> MissedView:
+        """Read which tasks went to other miners, and why."""
+        return decode_json(await self._send(routes.MISSED, None, token), MissedView)
 
     async def evidence(self, dispute: int) -> EvidenceView:
         """Read what a dispute is about."""

@@ -154,6 +154,7 @@ class Finished(_Message, frozen=True, kw_only=True):
         profile: the runtime profile of this run, with the batch bucket that was used in the end.
         step_s: seconds of every denoising step, over all batches.
         seconds: from taking the job to its last byte.
+        peak_bytes: the most memory that the child has taken so far, see :func:`cuckoo.inference.host.peak_bytes`.
     """
 
     job_id: str
@@ -163,6 +164,7 @@ class Finished(_Message, frozen=True, kw_only=True):
     profile: RuntimeProfile
     step_s: list[float]
     seconds: float
+    peak_bytes: int = 0
 
 
 class Apart(msgspec.Struct, frozen=True):

@@ -170,8 +170,8 @@ def _index(folder: Path) -> dict[str, Any]:
     return index
 
 
-def _components(folder: Path) -> Iterator[str]:
-    """Yield the components that diffusers loads, refusing those that bring code of their own."""
+def components(folder: Path) -> Iterator[str]:
+    """Yield the components that diffusers loads, refusing those that bring code of their own; raises ConfigError."""
     for name, value in _index(folder).items():
         if not isinstance(value, list) or not value or value[0] is None:
             continue
@@ -212,7 +212,7 @@ def loaded_files(folder: Path) -> list[Path]:
         ConfigError: not a diffusers folder, a component missing, weights as pickles, or code of its own.
     """
     files = [folder / "model_index.json"]
-    for name in _components(folder):
+    for name in components(folder):
         component = folder / name
         if not component.is_dir():
             raise ConfigError(f"reading the model in {folder}: the folder of its component {name} is missing")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from cuckoo.domain.errors import CuckooError, PeerFault
 from cuckoo.inference import latents
 from cuckoo.inference.faults import OutOfMemory
+from cuckoo.inference.host import described, peak_bytes
 from cuckoo.inference.line import STAGES, Line
 from cuckoo.inference.messages import (
     Batch,
@@ -65,6 +66,7 @@ class Worker:
         self._under_way: set[str] = set()
         self._stopped: set[str] = set()
         self._pipelines: dict[str, Pipeline] = {}
+        self._device = ""
         self._line = Line(STAGES)
         self._jobs = ThreadPoolExecutor(JOBS, thread_name_prefix="job")
 
@@ -106,6 +108,7 @@ class Worker:
                 os._exit(PARENT_GONE)
 
     def _load(self, load: Load) -> None:
+        self._device = load.device
         try:
             from cuckoo.inference.pipelines import Pipeline  # torch takes seconds to import
             from cuckoo.inference.replaying import replays
@@ -208,6 +211,7 @@ class Worker:
                 profile=drawing.profile,
                 step_s=drawing.step_s,
                 seconds=time.perf_counter() - started,
+                peak_bytes=peak_bytes(self._device),
             )
         )
 
@@ -278,9 +282,12 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def main() -> None:
-    """Serve the parent, or print the devices at hand (``--devices``)."""
+    """Serve the parent, or print the devices at hand (``--devices``), or what one is (``--describe DEVICE``)."""
     if sys.argv[1:] == ["--devices"]:
         sys.stdout.write("\n".join(devices()) + "\n")
+        return
+    if sys.argv[1:2] == ["--describe"]:
+        sys.stdout.buffer.write(described(sys.argv[2]))
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides what follows
     requests, answers = _claim_pipes()

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from cuckoo.protocol import messages, openai, sdapi, views
+from cuckoo.protocol import market, messages, openai, sdapi, views
 
 _SMALL, _LARGE, _WITH_PREVIEW = 8_192, 65_536, 2 * messages.PREVIEW_MAX_BYTES + 8_192
 """Bytes. A prompt of 2,000 characters, each escaped, takes 24,000; a preview is written in hex."""
@@ -121,7 +121,8 @@ CHALLENGE = Route(
     binary=True,
     pictures=True,
 )
-MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, INPUT, PROGRESS, RESULT, FAILURE, CHALLENGE)
+MISSED = Route(name="missed", method="GET", path="/miner/v1/missed", caller=Caller.MINER, reply=market.MissedView)
+MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, INPUT, PROGRESS, RESULT, FAILURE, CHALLENGE, MISSED)
 
 SUBMIT_TASK = Route(
     name="submit_task",
@@ -210,6 +211,7 @@ SD_ROUTES = (TXT2IMG, IMG2IMG, SD_PROGRESS, SD_INTERRUPT, SD_MODELS, SD_SAMPLERS
 LIST_MODELS = Route(name="list_models", method="GET", path="/v1/models", caller=Caller.ANYONE, reply=views.ModelList)
 GET_NETWORK = Route(name="get_network", method="GET", path="/v1/network", caller=Caller.ANYONE, reply=views.NetworkView)
 LIST_MINERS = Route(name="list_miners", method="GET", path="/v1/miners", caller=Caller.ANYONE, reply=views.MinerList)
+GET_DEMAND = Route(name="get_demand", method="GET", path="/v1/demand", caller=Caller.ANYONE, reply=market.DemandView)
 GET_DRAWS = Route(
     name="get_draws", method="GET", path="/v1/draws/{period}", caller=Caller.ANYONE, reply=views.DrawsView
 )
@@ -260,6 +262,7 @@ PUBLIC_ROUTES = (
     LIST_MODELS,
     GET_NETWORK,
     LIST_MINERS,
+    GET_DEMAND,
     GET_DRAWS,
     LIST_DISPUTES,
     GET_DISPUTE,

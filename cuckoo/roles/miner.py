@@ -16,13 +16,15 @@ from cuckoo.domain.amounts import Wei, parse_cai, parse_gwei
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.settings import MinerSettings
+from cuckoo.inference.hub import Fetched, fetch_all
 from cuckoo.inference.models import Model, load_registry
-from cuckoo.inference.pool import PoolOptions, WorkerPool
+from cuckoo.inference.pool import PoolOptions, WorkerPool, resolve_devices
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
 from cuckoo.protocol.views import DrawsView
 from cuckoo.roles.chain import Chain, require_node, watch_operator, why_not_eligible
 from cuckoo.roles.status import MinerStatus
+from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import MinerMetrics
 from cuckoo.runtime.service import Service
 from cuckoo.services.bookkeeping.booking import Booking
@@ -30,8 +32,10 @@ from cuckoo.services.disputing.court import Court
 from cuckoo.services.disputing.jury import Jury
 from cuckoo.services.disputing.opinion import Opinions, Pool
 from cuckoo.services.disputing.passes import sign_pass
+from cuckoo.services.doctor.findings import read_findings, what_passed
 from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 from cuckoo.services.mining.coordinators import callable_coordinators
+from cuckoo.services.mining.idle import WhyIdle
 from cuckoo.services.mining.seams import CoordinatorLink
 from cuckoo.services.mining.seams import Pool as MiningPool
 from cuckoo.services.redeeming import MinerEscrow, Redeeming, RedeemRules
@@ -45,6 +49,10 @@ from cuckoo.web.metrics import serving_metrics
 log = structlog.get_logger(__name__)
 
 STANDING_S = 10.0
+MODELS_FOLDER = "models"
+"""Inside the data folder, for what comes from the hub."""
+
+DOWNLOAD_TOLD_S = 15.0
 EVIDENCE_ORIGINS = 4
 """Coordinators that are asked for the evidence of a dispute: the one it is about, then the heaviest."""
 
@@ -75,6 +83,7 @@ async def open_miner(
     settings: MinerSettings,
     *,
     disguise: Disguise | None = None,
+    told: Callable[[Fetched], None] | None = None,
 ) -> AsyncIterator[Sequence[Service]]:
     """Check the stake, open store and pool, and mine.
 
@@ -84,6 +93,7 @@ async def open_miner(
         data_dir: of this user; the miner keeps its receipts in a folder of its own inside.
         settings: see there.
         disguise: for a cheat; an honest miner has none.
+        told: hears how downloads of models go; default the log.
 
     Raises:
         ConfigError: the key is not that of an eligible miner, a model or device is unknown; says what to do.
@@ -91,9 +101,10 @@ async def open_miner(
     disguise = disguise or Disguise()
     signer = Signer(private_key)
     node = await require_node(chain, Role.MINER, signer.address)
-    models = find_models(settings.models)
+    models, devices = await what_this_machine_does(find_models(settings.models), settings.devices, data_dir)
+    models = await fetch_all(models, data_dir / MODELS_FOLDER, told or DownloadLog(chain.clock).told)
     options = PoolOptions(
-        devices=settings.devices,
+        devices=devices,
         threads=settings.threads,
         batch_bucket=settings.batch,
         digest_cache=str(data_dir / "digests.json"),
@@ -186,6 +197,7 @@ async def open_miner(
             Service("share", share.run),
             Service("jury", jury.run),
             Service("reporting", reporting.run),
+            Service("questions", WhyIdle(node.node_id, mining, folder, clock=chain.clock).run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),
             Service("operator", lambda: watch_operator(chain, node.node_id, signer.address)),
@@ -221,6 +233,56 @@ def find_models(names: Sequence[str]) -> list[Model]:
         if name not in known:
             raise ConfigError(f'load model "{name}": it is not in the registry; there are {", ".join(known)}')
     return [known[name] for name in names]
+
+
+class DownloadLog:
+    """Says in the log how a download goes: at its beginning and its end, and every so many seconds between."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Take the clock."""
+        self._clock = clock
+        self._model = ""
+        self._at = 0.0
+
+    def told(self, fetched: Fetched) -> None:
+        """Take how far it is."""
+        now, ends = self._clock.monotonic(), fetched.done >= fetched.total
+        if fetched.model == self._model and not ends and now - self._at < DOWNLOAD_TOLD_S:
+            return
+        self._model, self._at = fetched.model, now
+        done = f"{fetched.done / max(1, fetched.total):.0%}"
+        log.info("downloading a model", model=fetched.model, bytes=fetched.total, done=done)
+
+
+async def what_this_machine_does(
+    models: Sequence[Model], names: Sequence[str], data_dir: Path
+) -> tuple[Sequence[Model], tuple[str, ...]]:
+    """Leave out what ``cuckoo miner doctor`` found not to work here, where it was asked.
+
+    Args:
+        models: what the operator wants to serve.
+        names: of devices, as settings name them.
+        data_dir: where the doctor keeps what it finds.
+
+    Returns:
+        Models to serve, and devices.
+
+    Raises:
+        ConfigError: none of the models works here.
+    """
+    findings = read_findings(data_dir)
+    if findings is None:
+        return models, tuple(names)
+    devices = await resolve_devices(names)
+    kept, reasons = what_passed(models, devices, findings)
+    for model, reason in reasons.items():
+        log.warning("cuckoo miner doctor limits a model", model=model, reason=reason)
+    if not kept:
+        raise ConfigError(
+            f"serve {', '.join(reasons)}: cuckoo miner doctor found that nothing of it works here "
+            f"({'; '.join(reasons.values())}); mend that and run it again"
+        )
+    return kept, devices
 
 
 async def watch_standing(chain: Chain, node_id: NodeId) -> None:

@@ -83,6 +83,7 @@ class DrawRow(msgspec.Struct, frozen=True):
 Row = PeriodRow | ModelRow | ParkRow | UnparkRow | WeightRow | DrawRow
 
 _PERIOD, _MODEL, _PARK, _UNPARK, _WEIGHT, _DRAW = range(1, 7)
+PERIOD_KIND, DRAW_KIND = _PERIOD, _DRAW
 _PERIOD_LAYOUT = struct.Struct(">BQQ")
 _MODEL_LAYOUT = struct.Struct(">BH32s")
 _PARK_LAYOUT = struct.Struct(">BIH16s")
@@ -90,6 +91,7 @@ _UNPARK_LAYOUT = struct.Struct(">BIHB")
 _WEIGHT_LAYOUT = struct.Struct(">BI16s")
 _DRAW_LAYOUT = struct.Struct(">BQQH16sHII16sII")
 _EXCLUDED_LAYOUT = struct.Struct(">IB")
+_MODEL_AT = 17
 
 
 def _wei(value: int) -> bytes:
@@ -174,6 +176,28 @@ def _decode_draw(data: bytes) -> DrawRow:
         candidates=candidates,
         excluded=excluded,
     )
+
+
+def rows_about(node: NodeId) -> tuple[bytes, ...]:
+    """Return how the rows begin that park, unpark or weigh a node."""
+    return tuple(bytes((kind,)) + node.to_bytes(4, "big") for kind in (_PARK, _UNPARK, _WEIGHT))
+
+
+def peek(draw_row: bytes, node: NodeId) -> tuple[int, Exclusion | None]:
+    """Read from an encoded draw its model's index and why a node was excluded; None when it was not.
+
+    The excluded nodes stand in order, so that a few of them are looked at, not all.
+    """
+    model = int.from_bytes(draw_row[_MODEL_AT : _MODEL_AT + 2], "big")
+    start, size = _DRAW_LAYOUT.size, _EXCLUDED_LAYOUT.size
+    low, high = 0, (len(draw_row) - start) // size
+    while low < high:
+        middle = (low + high) // 2
+        found, reason = _EXCLUDED_LAYOUT.unpack_from(draw_row, start + middle * size)
+        if found == node:
+            return model, Exclusion(reason)
+        low, high = (middle + 1, high) if found < node else (low, middle)
+    return model, None
 
 
 def first_head(tip: bytes) -> bytes:

@@ -297,8 +297,8 @@ class Step:
             started_at=self.now,
             heard_at=self.now,
         )
-        self.hand_over(miner, attempt)
         self.activate(miner, Exclusion.SLOTS_TAKEN)
+        self.hand_over(miner, attempt)
         self.decisions.append(
             AssignTask(
                 task_id=task.task_id,

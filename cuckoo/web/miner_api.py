@@ -8,6 +8,7 @@ from aiohttp import web
 from cuckoo.domain.errors import NotSignedIn
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol import routes
+from cuckoo.protocol.market import MissedView
 from cuckoo.protocol.messages import (
     Accepted,
     ChallengeAnswer,
@@ -57,6 +58,7 @@ class MinerApi:
             "input": self.input,
             "failure": self.failure,
             "challenge": self.challenge,
+            "missed": self.missed,
         }
         for route in routes.MINER_ROUTES:
             mount(
@@ -141,3 +143,7 @@ class MinerApi:
         """The latents that were asked for."""
         number = number_in(request.match_info["challenge"], "challenge", 1, _CHALLENGE_MAX)
         return await self._miners.answer(_node_of(request), number, body)
+
+    async def missed(self, request: web.Request, _: Any) -> MissedView:
+        """Why tasks went to others."""
+        return await self._dispatch.missed.view(_node_of(request))

@@ -8,6 +8,7 @@ from aiohttp import web
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.domain.task import PICTURES_MAX
 from cuckoo.protocol import routes
+from cuckoo.protocol.market import DemandView
 from cuckoo.protocol.messages import (
     Accepted,
     BatchRequest,
@@ -95,6 +96,7 @@ class PublicApi:
             "list_models": self.list_models,
             "get_network": self.get_network,
             "list_miners": self.list_miners,
+            "get_demand": self.get_demand,
             "get_draws": self.get_draws,
             "list_disputes": self.list_disputes,
             "get_dispute": self.get_dispute,
@@ -191,6 +193,10 @@ class PublicApi:
         after = number_in(request.query.get("after", "0"), "after", 0, _NODE_MAX)
         limit = number_in(request.query.get("limit", str(_PAGE_DEFAULT)), "limit", 1, PAGE_MAX)
         return await self._overview.miners(NodeId(after), limit)
+
+    async def get_demand(self, _request: web.Request, _: Any) -> DemandView:
+        """Which models apps asked for."""
+        return self._overview.demand()
 
     async def get_draws(self, request: web.Request, _: Any) -> DrawsView:
         """A closed period, ready to be replayed."""

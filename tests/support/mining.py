@@ -186,6 +186,7 @@ class Coordinator:
         self.submit_errors = []
         self.submit_replies, self.answers, self.answer_replies = [], [], []
         self.sign_in_voucher = None
+        self.missed_reply = None
         self.vouchers = []
         self.signed_out = 0
         self.inputs, self.input_errors = {}, []
@@ -353,6 +354,10 @@ class Coordinator:
     async def fail(self, token, task_id, attempt, failure):
         self._check(token)
         self.failures.append((task_id, failure))
+
+    async def missed(self, token):
+        self._check(token)
+        return self._reply(self.missed_reply)
 
     async def close(self):
         self.closed += 1

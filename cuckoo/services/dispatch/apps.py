@@ -32,6 +32,7 @@ from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import CoordinatorMetrics
 from cuckoo.scheduler.events import TaskAccepted, TaskCancelled
 from cuckoo.services.dispatch.catalogue import Catalogue
+from cuckoo.services.dispatch.demand import Demand
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
 from cuckoo.services.dispatch.live import LiveTask, assignment_of, drawn_event, queued_event, task_of
 from cuckoo.services.dispatch.requests import loras_of, parameters_of, pictures_of
@@ -53,7 +54,11 @@ PICTURES_AT_ONCE = 2
 
 
 class AppDesk:
-    """Takes tasks in, shows them, gives their pictures out."""
+    """Takes tasks in, shows them, gives their pictures out.
+
+    Attributes:
+        demand: which models were asked for.
+    """
 
     def __init__(
         self,
@@ -87,6 +92,7 @@ class AppDesk:
         self._clock = clock
         self._metrics = metrics
         self._random_bytes = random_bytes
+        self.demand = Demand(clock)
         self._accepting = 0
         self._reading = 0
         self._reading_pictures = asyncio.Semaphore(PICTURES_AT_ONCE)
@@ -154,7 +160,11 @@ class AppDesk:
         asked = request.prompt.casefold()
         if any(term in asked for term in self._blocked_terms):
             raise TermBlocked("prompt", request.prompt, "this coordinator does not draw one of its terms")
-        parameters = parameters_of(request, self._catalogue, self._random_bytes)
+        try:
+            parameters = parameters_of(request, self._catalogue, self._random_bytes)
+        except InvalidField as fault:
+            self.demand.refused(request, fault, self._catalogue)
+            raise
         inputs = Inputs(loras=encode_loras(loras_of(request, self._catalogue)))
         if request.source:
             async with self._reading_pictures:
@@ -272,6 +282,8 @@ class AppDesk:
         )
         self._engine.tasks.add(task)
         log.debug("task taken in", task=task.task_id, key=task.owner_key)
+        if not new.avoid:
+            self.demand.taken_in(parameters.model_digest, new.price_wei)
         try:
             self._engine.apply(
                 TaskAccepted(now=self._clock.now(), task_id=new.task_id, demand=task.demand, owner=new.owner_key)

@@ -171,7 +171,7 @@ class Catalogue:
                 id=model.name,
                 digest=model.digest,
                 title=model.title,
-                miners=self._miners(model.digest),
+                miners=self.miners_of(model.digest),
                 max_pixels=model.max_pixels,
                 max_steps=model.max_steps,
                 max_pixels_now=self._most_now(model.digest),
@@ -188,7 +188,7 @@ class Catalogue:
             yield ModelView(
                 id=digest,
                 digest=digest,
-                miners=self._miners(digest),
+                miners=self.miners_of(digest),
                 max_pixels=max_pixels,
                 max_steps=max_steps,
                 max_pixels_now=self._most_now(digest),
@@ -204,7 +204,8 @@ class Catalogue:
         known = self._modes.get(digest, set())
         return tuple(mode for mode in Mode if mode in known)
 
-    def _miners(self, digest: ModelDigest) -> int:
+    def miners_of(self, digest: ModelDigest) -> int:
+        """Return how many miners are signed in with a model."""
         return sum(self._sizes.get(digest, Counter()).values())
 
 

@@ -52,6 +52,7 @@ from cuckoo.services.dispatch.live import (
 from cuckoo.services.dispatch.logbuffer import LogBuffer
 from cuckoo.services.dispatch.parking import Parking, Waiter
 from cuckoo.services.dispatch.quota import Quota
+from cuckoo.services.dispatch.recent import Recent
 from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.services.dispatch.watch import Watchers
 from cuckoo.storage.audits import NewAudit
@@ -126,6 +127,7 @@ class Engine:
         self.quota = Quota(tasks)
         self.parking = Parking()
         self.watchers = Watchers()
+        self.recent = Recent()
         self._store = store
         self.coordinator = coordinator
         self._purse = purse
@@ -192,6 +194,7 @@ class Engine:
         decisions = transition(self.state, event)
         if decisions:
             todo = _Transition(event.now, completion, [], [])
+            self.recent.note(event.now, decisions, self.state, self.tasks)
             try:
                 for decision in decisions:
                     self._carry_out(decision, decisions, todo)

@@ -88,11 +88,12 @@ class Registry(Protocol):
 
 @dataclass(slots=True)
 class SignedInMiner:
-    """A miner with a session."""
+    """A miner with a session, renewed or not, since ``since`` (unix seconds)."""
 
     operator: Address
     slots: int
     weight_wei: Wei
+    since: float
 
 
 class MinerDesk:
@@ -179,7 +180,9 @@ class MinerDesk:
         if len(offers) > MODELS_PER_MINER or len({offer.digest for offer in offers}) != len(offers):
             raise InvalidField("models", f"{len(offers)} models", f"at most {MODELS_PER_MINER}, each once")
         self._catalogue.sign_in(node.node_id, offers)
-        self._miners[node.node_id] = SignedInMiner(node.operator, slots, node.weight_wei)
+        before = self._miners.get(node.node_id)
+        since = before.since if before else self._clock.now()
+        self._miners[node.node_id] = SignedInMiner(node.operator, slots, node.weight_wei, since)
         self._engine.apply(
             MinerSignedIn(
                 now=self._clock.now(),
@@ -217,6 +220,10 @@ class MinerDesk:
     def signed_in(self, node: NodeId) -> bool:
         """Tell whether a miner has a session."""
         return node in self._miners
+
+    def since(self, node: NodeId) -> float:
+        """Return since when a miner is signed in, unix seconds; raises NotSignedIn."""
+        return self._miner(node).since
 
     def __len__(self) -> int:
         """Return how many miners have a session."""

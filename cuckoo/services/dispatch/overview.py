@@ -6,9 +6,11 @@ from typing import Protocol
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.node import Node
+from cuckoo.protocol.market import DemandView
 from cuckoo.protocol.views import Health, MinerList, MinerView, NetworkView
 from cuckoo.runtime.clock import Clock
 from cuckoo.services.dispatch.catalogue import Catalogue
+from cuckoo.services.dispatch.demand import Demand
 from cuckoo.services.dispatch.engine import Engine
 from cuckoo.services.dispatch.miners import MinerDesk
 from cuckoo.storage.records import MinerCounts
@@ -38,6 +40,7 @@ class Overview:
         catalogue: Catalogue,
         store: Store,
         registry: Registry,
+        demand: Demand,
         *,
         write_odds: Callable[[], None],
         clock: Clock,
@@ -48,6 +51,7 @@ class Overview:
         self._catalogue = catalogue
         self._store = store
         self._registry = registry
+        self._demand = demand
         self._write_odds = write_odds
         self._clock = clock
         self._counts: dict[NodeId, MinerCounts] = {}
@@ -80,6 +84,10 @@ class Overview:
             queued=self._engine.tasks.queued,
             running=self._engine.tasks.running,
         )
+
+    def demand(self) -> DemandView:
+        """Show which models apps asked for, and how many miners serve them."""
+        return self._demand.view(self._engine.coordinator.node_id, self._catalogue, self._engine.state)
 
     async def miners(self, after: NodeId, limit: int) -> MinerList:
         """Show registered miners in the order of their ids.

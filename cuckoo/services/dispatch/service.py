@@ -22,6 +22,7 @@ from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.engine import Engine
 from cuckoo.services.dispatch.live import LiveTasks, queued_event, read_reason, task_of
 from cuckoo.services.dispatch.miners import MinerDesk
+from cuckoo.services.dispatch.missed import Missed
 from cuckoo.services.dispatch.overview import Overview, Registry
 from cuckoo.services.dispatch.seams import Audits, Purse
 from cuckoo.storage.records import AttemptState
@@ -39,6 +40,7 @@ class Dispatch:
     Attributes:
         apps: what apps may ask for.
         miners: what miners may ask for.
+        missed: why tasks went to other miners.
         catalogue: the models there are.
         overview: what is shown of all this.
         engine: the scheduler's door.
@@ -110,12 +112,14 @@ class Dispatch:
             clock=clock,
             metrics=metrics,
         )
+        self.missed = Missed(self.engine, self.miners, self.catalogue, clock)
         self.overview = Overview(
             self.engine,
             self.miners,
             self.catalogue,
             store,
             registry,
+            self.apps.demand,
             write_odds=self.write_odds,
             clock=clock,
         )

@@ -22,6 +22,7 @@ from cuckoo.domain.errors import (
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol.eip712 import Hasher, hash_sign_in
 from cuckoo.protocol.inputs import input_hash
+from cuckoo.protocol.market import MissedView
 from cuckoo.protocol.messages import (
     ChallengeAnswer,
     Failure,
@@ -345,6 +346,10 @@ class Connection:
     async def fail(self, task_id: TaskId, attempt: int, failure: Failure) -> None:
         """Report a failed attempt; raises TransientError or PeerFault."""
         await self._call(lambda token: self._link.fail(token, task_id, attempt, failure))
+
+    async def missed(self) -> MissedView:
+        """Ask which tasks went to other miners, and why; raises TransientError or PeerFault."""
+        return await self._call(self._link.missed)
 
     async def close(self) -> None:
         """Sign out, as far as the coordinator answers, and close the link."""

@@ -12,6 +12,7 @@ from cuckoo.inference.messages import Finished
 from cuckoo.inference.messages import Progress as StepDone
 from cuckoo.inference.pool import Job, LoadedModel
 from cuckoo.protocol.eip712 import Domain
+from cuckoo.protocol.market import MissedView
 from cuckoo.protocol.messages import (
     ChallengeAnswer,
     Failure,
@@ -171,6 +172,9 @@ class CoordinatorLink(Protocol):
 
     async def fail(self, token: str, task_id: TaskId, attempt: int, failure: Failure) -> None:
         """Report that an attempt failed."""
+
+    async def missed(self, token: str) -> MissedView:
+        """Read which tasks went to other miners, and why."""
 
     async def close(self) -> None:
         """Close its connections."""

@@ -1,7 +1,7 @@
 """The mining loop: choose coordinators, offer slots to them, run what they assign, deliver what is signed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -105,6 +105,11 @@ class Mining:
     def chosen(self) -> tuple[NodeId, ...]:
         """The coordinators that slots are offered to now."""
         return self._choice.chosen
+
+    @property
+    def connections(self) -> Mapping[NodeId, Connection]:
+        """The coordinators that are known, and how it stands with each."""
+        return self._connections
 
     def origins(self) -> dict[NodeId, str]:
         """Return where the coordinators with a session are."""

@@ -1,8 +1,13 @@
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from cuckoo.chain import keystore
 from cuckoo.cli.main import cli
+from cuckoo.domain.identifiers import Address
+from cuckoo.domain.network import DEVNET_RULES, Network
+
+ADDRESS = Address("0x5FbDB2315678afecb367f032d93F642f64180aa3")
 
 
 @pytest.fixture
@@ -35,3 +40,20 @@ def quick_keys(monkeypatch):
     """Keystore files that are made quickly."""
     new_key = keystore.new_key
     monkeypatch.setattr(keystore, "new_key", lambda *args: new_key(*args, scrypt_n=2))
+
+
+@pytest.fixture
+def devnet(data_dir):
+    """A network file; gives the folder of its roles."""
+    network = Network(
+        name="devnet",
+        chain_id=31_337,
+        rpc_urls=("http://127.0.0.1:1",),
+        faucet=None,
+        deploy_block=1,
+        rules=DEVNET_RULES,
+        **dict.fromkeys(("token", "timelock", "staking", "escrow", "disputes", "randomness"), ADDRESS),
+    )
+    (data_dir / "networks").mkdir()
+    (data_dir / "networks" / "devnet.json").write_bytes(msgspec.json.encode(network))
+    return data_dir / "devnet"

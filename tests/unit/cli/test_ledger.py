@@ -2,34 +2,13 @@ import asyncio
 import json
 import sqlite3
 
-import msgspec
 import pytest
 
 from cuckoo.domain.amounts import CAI
-from cuckoo.domain.identifiers import Address, NodeId, TaskId
-from cuckoo.domain.network import DEVNET_RULES, Network
+from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.storage.ledger import EARNED, OWED
 from cuckoo.storage.records import NewEntry
 from cuckoo.storage.store import open_store
-
-ADDRESS = Address("0x5FbDB2315678afecb367f032d93F642f64180aa3")
-
-
-@pytest.fixture
-def devnet(data_dir):
-    """A network file; gives the folder of its roles."""
-    network = Network(
-        name="devnet",
-        chain_id=31_337,
-        rpc_urls=("http://127.0.0.1:1",),
-        faucet=None,
-        deploy_block=1,
-        rules=DEVNET_RULES,
-        **dict.fromkeys(("token", "timelock", "staking", "escrow", "disputes", "randomness"), ADDRESS),
-    )
-    (data_dir / "networks").mkdir()
-    (data_dir / "networks" / "devnet.json").write_bytes(msgspec.json.encode(network))
-    return data_dir / "devnet"
 
 
 def fill(folder, account, *amounts):

@@ -4,6 +4,7 @@ import pytest
 
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.scheduler.decisions import (
+    AppendLog,
     AssignTask,
     CancelAttempt,
     CancelTask,
@@ -16,6 +17,7 @@ from cuckoo.scheduler.decisions import (
     RefuseResult,
     TakeMinerBack,
 )
+from cuckoo.scheduler.drawlog import UnparkRow, decode_row
 from cuckoo.scheduler.eligibility import Exclusion
 from cuckoo.scheduler.events import AttemptRestored, EscrowChanged, FailureKind, TaskRestored
 from tests.support.scheduling import OTHER_MODEL, World, capability, demand, of, only, task_id
@@ -141,6 +143,13 @@ def test_escrow__taken_by_what_is_in_flight__bounds_what_more_is_assigned(world)
     assert not of(world.accept(2, demand(price=60)), AssignTask)
     world.failure(first, FailureKind.REPORTED)
     assert len(of(world.decisions, AssignTask)) == 2
+
+
+@pytest.mark.parametrize("price", [0, 60])
+def test_slot__taken_by_a_task__is_the_logged_reason_for_leaving_the_draws(world, price):
+    world.join(1, escrow=100)
+    rows = map(decode_row, only(world.accept(1, demand(price=price)), AppendLog).rows)
+    assert [row.reason for row in rows if type(row) is UnparkRow] == [Exclusion.SLOTS_TAKEN]
 
 
 def test_escrow__filled_up__waiting_tasks_are_drawn(world):

@@ -1,0 +1,1 @@
+"""What this machine can draw, measured; and what a miner offers because of it."""
