@@ -78,7 +78,7 @@ async def _measure(model: "Model", prompts: int, device: str) -> "Calibration":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from cuckoo.demo.cheats import Cheat, CheatingPool
+    from cuckoo.demo.cheats import IN_THE_PICTURE, Cheat, CheatingPool
     from cuckoo.demo.prompts import PROMPTS
     from cuckoo.domain.task import SIDE_MIN_PX
     from cuckoo.inference.fingerprint import available_cores
@@ -91,8 +91,8 @@ async def _measure(model: "Model", prompts: int, device: str) -> "Calibration":
     smallest = min(model.defaults.width_px, model.defaults.height_px) <= SIDE_MIN_PX
     cheats = {
         cheat.sentence: (lambda pool, cheat=cheat: CheatingPool(pool, cheat))
-        for cheat in Cheat
-        if cheat is not Cheat.SILENT and not (cheat is Cheat.UPSCALED and smallest)
+        for cheat in IN_THE_PICTURE
+        if not (cheat is Cheat.UPSCALED and smallest)
     }
     measuring = Measuring(model, PROMPTS, prompts, families(chosen, list(devices), available_cores()), cheats)
     pairs: list[Pair] = []

@@ -15,6 +15,7 @@ from cuckoo.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from cuckoo.cli.fetching import Saved
+    from cuckoo.protocol.messages import LoraWish
 
 
 @click.command(
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
         'cuckoo generate "a red apple" -o apple.png',
         'cuckoo generate "a blue heart" -n 4 --seed 7 -o heart.png --receipt heart.json',
         "cuckoo generate --prompts animals.txt -o animal.png",
+        'cuckoo generate "a green apple" --source apple.png --strength 0.6 -o green.png',
+        'cuckoo generate "a worm" --source apple.png --mask hole.png -o worm.png',
         "cuckoo generate --resume",
     )
 )
@@ -49,6 +52,28 @@ if TYPE_CHECKING:
 @click.option("--height", "height_px", type=int, help="Height in px.  [default: the model's]")
 @click.option("--negative", "negative_prompt", default="", metavar="TEXT", help="What should not be in it.")
 @click.option("--scheduler", default="", metavar="NAME", help="diffusers' name of one.  [default: the model's]")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A picture to start from (PNG, JPEG, WebP); it is cut to the picture's aspect.",
+)
+@click.option(
+    "--mask",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A picture as large as the source: white is drawn anew, black stays.",
+)
+@click.option(
+    "--strength", type=float, help="How much of the source is replaced, up to 1.  [default: 0.8; with --mask 1]"
+)
+@click.option(
+    "--lora",
+    "loras",
+    multiple=True,
+    metavar="NAME[:WEIGHT]",
+    help="A LoRA of the model, by name or digest; repeat it for more.  [weight: 1]",
+)
 @click.option("--model", default="", metavar="NAME", help="Which model.  [default: the coordinator's first]")
 @click.option(
     "--receipt",
@@ -86,6 +111,9 @@ def generate(
     no_preview: bool,
     resume: bool,
     as_json: bool,
+    source: Path | None,
+    mask: Path | None,
+    loras: tuple[str, ...],
     **wishes: Any,
 ) -> None:
     """Ask a coordinator for pictures of PROMPT.
@@ -97,6 +125,7 @@ def generate(
     from cuckoo.cli.fetching import Fetching
     from cuckoo.cli.inline import protocol_of
     from cuckoo.cli.orders import Order, Orders
+    from cuckoo.client.asynchronous import encoded_file
     from cuckoo.protocol.messages import TaskRequest
 
     prompts = _prompts(prompt, prompts_file, resume=resume)
@@ -109,6 +138,8 @@ def generate(
         for path in (output, receipt_file):
             if path is not None and not path.parent.is_dir():
                 raise ConfigError(f"write {path}: there is no folder {path.parent}")
+        wishes |= {name: encoded_file(file) for name, file in (("source", source), ("mask", mask)) if file is not None}
+        wishes["loras"] = tuple(map(_lora, loras))
         order = Order(
             key=secrets.token_hex(16),
             origin=origin,
@@ -132,6 +163,16 @@ def generate(
         note(str(error))
     if got.errors:
         raise got.errors[0]
+
+
+def _lora(text: str) -> "LoraWish":
+    from cuckoo.protocol.messages import LoraWish
+
+    name, colon, weight = text.partition(":")
+    try:
+        return LoraWish(lora=name, weight=float(weight) if colon else 1.0)
+    except ValueError:
+        raise click.UsageError(f"--lora {text}: {weight!r} is no number; write NAME or NAME:0.8") from None
 
 
 def _prompts(prompt: str | None, file: str | None, *, resume: bool) -> list[str]:

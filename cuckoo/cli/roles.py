@@ -14,6 +14,7 @@ from cuckoo.cli.doctor import doctor
 from cuckoo.cli.downloads import download_bar
 from cuckoo.cli.earnings import earnings
 from cuckoo.cli.idle import why_idle
+from cuckoo.cli.moderation import list_takedowns, reports, takedown
 from cuckoo.cli.options import (
     Place,
     chain_options,
@@ -76,6 +77,8 @@ GRACE = click.option("--grace", "grace_s", type=float, metavar="SECONDS", help="
 COORDINATOR_OPTIONS = _settings_options(
     click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]"),
     click.option("--port", type=int, help="Port to listen on.  [default: 8080]"),
+    click.option("--tls-certificate", metavar="FILE", help="Certificate and its chain (PEM), to serve HTTPS."),
+    click.option("--tls-key", metavar="FILE", help="Private key of the certificate (PEM)."),
     click.option(
         "--public-url", metavar="URL", help="How miners and apps reach it.  [default: its introduction's URL]"
     ),
@@ -147,6 +150,9 @@ def miner(place: Place, grace_s: float | None, **rest: Any) -> None:
 coordinator.add_command(api_keys)
 coordinator.add_command(backup_command)
 coordinator.add_command(restore_command)
+coordinator.add_command(reports)
+coordinator.add_command(takedown)
+coordinator.add_command(list_takedowns)
 miner.add_command(earnings)
 miner.add_command(demand)
 miner.add_command(doctor)

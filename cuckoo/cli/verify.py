@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cuckoo.chain.rpc import ChainClient
+    from cuckoo.domain.task import TaskParameters
     from cuckoo.inference.messages import Finished
     from cuckoo.protocol.messages import ReceiptView
     from cuckoo.services.verifying.checks import Check
@@ -67,10 +68,22 @@ def verify() -> None:
 )
 @click.option("--offline", is_flag=True, help="Do not ask the chain whose keys signed.")
 @click.option("--rerun", is_flag=True, help="Make the picture again on this machine, and compare.")
+@click.option("--source", type=click.Path(path_type=Path), metavar="FILE", help="What it was made from, for --rerun.")
+@click.option("--mask", type=click.Path(path_type=Path), metavar="FILE", help="The mask that it was made with.")
 @json_option
 @chain_options
 @place_options
-def picture(place: Place, file: Path, receipt_file: Path | None, *, offline: bool, rerun: bool, as_json: bool) -> None:
+def picture(
+    place: Place,
+    file: Path,
+    receipt_file: Path | None,
+    source: Path | None,
+    mask: Path | None,
+    *,
+    offline: bool,
+    rerun: bool,
+    as_json: bool,
+) -> None:
     """Check the picture FILE against the receipt that travels inside it.
 
     That it has the pixels which its miner signed, that the coordinator gave it that task, that both are registered
@@ -80,8 +93,39 @@ def picture(place: Place, file: Path, receipt_file: Path | None, *, offline: boo
     """
     content = _read(file)
     view = _receipt(content if receipt_file is None else _read(receipt_file), str(receipt_file or file))
-    checks = asyncio.run(_verify(place, view, content, offline=offline, rerun=rerun))
-    _finish(checks, "This picture is not what its receipt says.", as_json=as_json, picture=str(file))
+    inputs = _inputs(view.assignment.parameters, source, mask) if rerun else ()
+    checks = asyncio.run(_verify(place, view, content, inputs, offline=offline, rerun=rerun))
+    _finish(
+        checks,
+        "This picture is not what its receipt says.",
+        as_json=as_json,
+        picture=str(file),
+        task=view.assignment.task_id,
+    )
+
+
+def _inputs(parameters: "TaskParameters", source: Path | None, mask: Path | None) -> tuple[bytes, ...]:
+    """Prepare what a picture was made from as its coordinator did; raises ConfigError where it is something else."""
+    from cuckoo.domain.task import NO_HASH
+    from cuckoo.protocol.inputs import Inputs, prepare
+
+    for option, file, digest in (
+        ("--source", source, parameters.source_hash),
+        ("--mask", mask, parameters.mask_hash),
+    ):
+        if (file is None) != (digest == NO_HASH):
+            raise ConfigError(
+                f"make the picture again: it was made {'without' if file else 'from'} a picture that {option} names"
+            )
+    if parameters.loras_hash != NO_HASH:
+        raise ConfigError("make the picture again: it was made with LoRAs, which its receipt names by their hash only")
+    inputs = Inputs()
+    if source is not None:
+        sides = parameters.width_px, parameters.height_px
+        inputs = prepare(_read(source), b"" if mask is None else _read(mask), *sides)
+    if inputs.source_hash != parameters.source_hash or inputs.mask_hash != parameters.mask_hash:
+        raise ConfigError("make the picture again: it was made from other pictures than these")
+    return inputs.payloads
 
 
 def _receipt(content: bytes, name: str) -> "ReceiptView":
@@ -119,7 +163,9 @@ def _read(file: Path) -> bytes:
         raise ConfigError(f"read {file}: {error.strerror}") from None
 
 
-async def _verify(place: Place, view: "ReceiptView", content: bytes, *, offline: bool, rerun: bool) -> "list[Check]":
+async def _verify(
+    place: Place, view: "ReceiptView", content: bytes, inputs: tuple[bytes, ...], *, offline: bool, rerun: bool
+) -> "list[Check]":
     from cuckoo.services.verifying.pictures import check_assignment_hash, check_pixels, check_rerun, check_signatures
 
     checks = [check_pixels(view, content)]
@@ -129,11 +175,11 @@ async def _verify(place: Place, view: "ReceiptView", content: bytes, *, offline:
         async with open_client(place) as client:
             checks += await _signatures(place, client, view)
     if rerun:
-        checks.append(check_rerun(view, content, await _rerun(view)))
+        checks.append(check_rerun(view, content, await _rerun(view, inputs)))
     return checks
 
 
-async def _rerun(view: "ReceiptView") -> "Finished":
+async def _rerun(view: "ReceiptView", inputs: tuple[bytes, ...]) -> "Finished":
     """Make the pictures again, as much as this machine can like the miner did."""
     from cuckoo.inference.models import load_registry
     from cuckoo.inference.pool import Job, PoolOptions, WorkerPool
@@ -151,7 +197,8 @@ async def _rerun(view: "ReceiptView") -> "Finished":
     note("making it again ...")
     async with WorkerPool([model], options) as pool:
         watch = asyncio.ensure_future(pool.watch())
-        run = asyncio.ensure_future(pool.run(Job(job_id="rerun", parameters=view.assignment.parameters)))
+        job = Job(job_id="rerun", parameters=view.assignment.parameters, inputs=inputs)
+        run = asyncio.ensure_future(pool.run(job))
         try:
             await asyncio.wait({watch, run}, return_when=asyncio.FIRST_COMPLETED)
             if not run.done():

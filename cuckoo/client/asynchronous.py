@@ -1,14 +1,17 @@
 """The client for programs that use asyncio."""
 
-from collections.abc import AsyncGenerator, Iterable
+import base64
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 from cuckoo.client.app import AppClient
 from cuckoo.client.asking import Listener, ask, fetch
 from cuckoo.client.pictures import Pictures
+from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import TaskId
-from cuckoo.protocol.messages import BatchRequest, TaskRequest, TaskView
+from cuckoo.protocol.messages import BatchRequest, LoraWish, TaskRequest, TaskView
 from cuckoo.protocol.views import ModelView, NetworkView, TaskEvent
 
 ORIGIN = "http://127.0.0.1:8080"
@@ -16,7 +19,10 @@ ORIGIN = "http://127.0.0.1:8080"
 
 
 class Wishes(TypedDict, total=False):
-    """What may be asked for besides the prompt; what is left out is the model's own."""
+    """What may be asked for besides the prompt; what is left out is the model's own.
+
+    ``source`` and ``mask`` are picture files: their bytes, or where they lie. ``loras``: weights by name or digest.
+    """
 
     model: str
     negative_prompt: str
@@ -27,6 +33,10 @@ class Wishes(TypedDict, total=False):
     guidance: float | None
     scheduler: str
     seed: int | None
+    source: bytes | Path
+    mask: bytes | Path
+    strength: float | None
+    loras: Mapping[str, float]
     reproducible: bool
 
 
@@ -145,7 +155,20 @@ def request_of(prompt: str | TaskRequest, wishes: Wishes) -> TaskRequest:
         if wishes:
             raise TypeError("a whole TaskRequest has all wishes in it")
         return prompt
-    return TaskRequest(prompt=prompt, **wishes)
+    fields: dict[str, Any] = dict(wishes)
+    fields |= {name: encoded_file(fields[name]) for name in ("source", "mask") if name in fields}
+    if "loras" in fields:
+        fields["loras"] = tuple(LoraWish(lora=name, weight=weight) for name, weight in fields["loras"].items())
+    return TaskRequest(prompt=prompt, **fields)
+
+
+def encoded_file(file: bytes | Path) -> str:
+    """Return a picture file in base64; raises ConfigError where it can not be read."""
+    try:
+        content = file if isinstance(file, bytes) else file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"read {file!s}: {error.strerror}") from None
+    return base64.b64encode(content).decode()
 
 
 def id_of(task: TaskView | str) -> TaskId:

@@ -1,9 +1,10 @@
 """What a miner calls at a coordinator."""
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from cuckoo.client.http import ANSWER_MAX_BYTES, PICTURE_MAX_BYTES, Http, check_origin, global_address, is_loopback
-from cuckoo.domain.errors import PeerFault
+from cuckoo.domain.errors import PeerFault, TakenDown
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
 from cuckoo.protocol.market import MissedView
@@ -29,6 +30,9 @@ from cuckoo.protocol.messages import (
 from cuckoo.protocol.routes import Route
 from cuckoo.protocol.views import EvidenceView
 
+Pass = Callable[[int, bytes], str]
+"""Signs a request for a piece of evidence, given the dispute and its sha256."""
+
 POLL_S = 45.0
 UPLOAD_S = 180.0
 
@@ -40,7 +44,7 @@ class CoordinatorClient:
     are checked by the caller: this class only carries them.
     """
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, *, passes: Pass | None = None) -> None:
         """Name the coordinator.
 
         Introductions are written by strangers, so only public addresses are connected to, whatever a name resolves to;
@@ -48,11 +52,13 @@ class CoordinatorClient:
 
         Args:
             origin: ``scheme://host[:port]``.
+            passes: makes a juror's pass to a piece of evidence; None for who judges nothing.
 
         Raises:
             ConfigError: not an address that may be called.
         """
         loopback = is_loopback(urlsplit(check_origin(origin)).hostname or "")
+        self._passes = passes
         self._http = Http(origin, allowed=is_loopback if loopback else global_address)
 
     async def close(self) -> None:
@@ -89,6 +95,11 @@ class CoordinatorClient:
         path = _path(routes.RESULT, task_id, attempt)
         return decode_binary(await self._send(routes.RESULT, encode_binary(upload), token, path), SubmitReply)
 
+    async def input(self, token: str, task_id: TaskId, attempt: int, digest: bytes) -> bytes:
+        """Read something that a task is made from, by its sha256."""
+        path = routes.INPUT.path.format(task=task_id, attempt=attempt, sha256=digest.hex())
+        return await self._send(routes.INPUT, None, token, path, limit=PICTURE_MAX_BYTES)
+
     async def answer(self, token: str, challenge: int, answer: ChallengeAnswer) -> SubmitReply:
         """Answer a challenge; the reply comes when the answer was checked, or says that it is being checked."""
         path = routes.CHALLENGE.path.format(challenge=challenge)
@@ -109,8 +120,22 @@ class CoordinatorClient:
 
     async def evidence_picture(self, dispute: int, digest: bytes) -> bytes:
         """Read one of its pictures, by its sha256."""
-        path = routes.DISPUTE_PICTURE.path.format(dispute=dispute, sha256=digest.hex())
-        return await self._send(routes.DISPUTE_PICTURE, None, path=path, limit=PICTURE_MAX_BYTES)
+        return await self._shown(routes.DISPUTE_PICTURE, dispute, digest)
+
+    async def evidence_input(self, dispute: int, digest: bytes) -> bytes:
+        """Read something that the disputed result was made from, by its sha256."""
+        return await self._shown(routes.DISPUTE_INPUT, dispute, digest)
+
+    async def _shown(self, route: Route, dispute: int, digest: bytes) -> bytes:
+        """Read a piece of evidence; who judges says so only where it is withheld from others."""
+        path = route.path.format(dispute=dispute, sha256=digest.hex())
+        try:
+            return await self._send(route, None, path=path, limit=PICTURE_MAX_BYTES)
+        except TakenDown:
+            if self._passes is None:
+                raise
+            shown = self._passes(dispute, digest)
+            return await self._send(route, None, path=path, limit=PICTURE_MAX_BYTES, authorization=shown)
 
     async def file_evidence(self, dispute: int, evidence: EvidenceUpload) -> None:
         """Show jurors a task that they find no evidence of here."""
@@ -118,9 +143,18 @@ class CoordinatorClient:
         await self._send(routes.FILE_EVIDENCE, encode_binary(evidence), path=path)
 
     async def _send(
-        self, route: Route, body: bytes | None, token: str = "", path: str = "", limit: int = ANSWER_MAX_BYTES
+        self,
+        route: Route,
+        body: bytes | None,
+        token: str = "",
+        path: str = "",
+        *,
+        limit: int = ANSWER_MAX_BYTES,
+        authorization: str = "",
     ) -> bytes:
         headers = _bearer(token) if token else {}
+        if authorization:
+            headers["Authorization"] = authorization
         if body is not None:
             headers["Content-Type"] = "application/msgpack" if route.binary else "application/json"
         answer = await self._http.call(

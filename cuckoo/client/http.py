@@ -5,6 +5,7 @@
     no answer, 5xx            CoordinatorUnreachable   (TransientError: try again)
     503 or 429 with a reason  Unavailable, Overloaded, LimitReached  (PeerFault: after retry_after_s)
     401 403 404 409 413 422  NotSignedIn, KeyRefused, SignatureInvalid, NotFound, Conflict, BodyTooLarge, InvalidField
+    451                       TakenDown
     3xx, other 4xx            PeerFault
 """
 
@@ -35,6 +36,7 @@ from cuckoo.domain.errors import (
     Overloaded,
     PeerFault,
     SignatureInvalid,
+    TakenDown,
     Unavailable,
     UnknownVersion,
     WrongContentType,
@@ -64,6 +66,7 @@ _BY_CODE: dict[str, type[PeerFault]] = {
         OfferExpired,
         OfferUsed,
         SignatureInvalid,
+        TakenDown,
         UnknownVersion,
         WrongContentType,
     )

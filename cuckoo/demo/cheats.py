@@ -58,6 +58,18 @@ class Cheat(StrEnum):
         return self not in (Cheat.SILENT, Cheat.TAMPERED, Cheat.REPLAYED, Cheat.TWO_RESULTS, Cheat.LAZY_JUROR)
 
 
+IN_THE_PICTURE = (
+    Cheat.NOISE,
+    Cheat.BLANK,
+    Cheat.CACHED,
+    Cheat.FEWER_STEPS,
+    Cheat.OTHER_PROMPT,
+    Cheat.OTHER_GUIDANCE,
+    Cheat.IGNORED_SEED,
+    Cheat.UPSCALED,
+)
+"""Those that make another picture of a task, with the task's own model."""
+
 _SENTENCES = {
     Cheat.NOISE: "sends noise",
     Cheat.BLANK: "sends a blank picture",

@@ -18,6 +18,7 @@
           OfferUsed          a sign-in that came before
         NotEligible          a node whose stake carries no weight
         NotFound             no such task, picture, node or session
+          TakenDown          a picture that was there, and that the operator shows no longer
         Conflict             the request contradicts what is already stored
         NotSignedIn          no session, or an expired one
         KeyRefused           no API key, or one that is not valid
@@ -144,6 +145,13 @@ class NotFound(PeerFault):
     http_status = 404
 
 
+class TakenDown(NotFound):
+    """A picture that the operator has taken down: nobody gets it here any more."""
+
+    code = "taken_down"
+    http_status = 451
+
+
 class Conflict(PeerFault):
     """The request contradicts what is already stored."""
 
@@ -210,6 +218,13 @@ class WrongContentType(PeerFault):
 
     code = "wrong_content_type"
     http_status = 415
+
+
+class OriginRefused(PeerFault):
+    """A page of another address, which may not send this."""
+
+    code = "origin_refused"
+    http_status = 403
 
 
 class FatalError(CuckooError):

@@ -1,8 +1,11 @@
 """A model as a coordinator offers it: what a task may leave out, and what it may not exceed."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from cuckoo.domain.identifiers import ModelDigest
+from cuckoo.domain.task import SCHEDULERS
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +16,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         width_px, height_px, steps, guidance, scheduler: what a task gets when it does not say otherwise.
         max_pixels: width times height of one picture.
         max_steps: denoising steps.
+        schedulers: that a task may name.
+        loras: digests of its LoRAs by name.
     """
 
     name: str
@@ -25,3 +30,5 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str = ""
     max_pixels: int
     max_steps: int
+    schedulers: tuple[str, ...] = SCHEDULERS
+    loras: Mapping[str, str] = {}

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import msgspec
 
 from cuckoo.domain.amounts import Wei
-from cuckoo.domain.task import TaskParameters
 
 MEGAPIXEL = 10**6
 
@@ -38,8 +37,3 @@ def price_of(work: int, rate_wei: int) -> Wei:
 def part_of(price_wei: int, step: int, steps: int) -> Wei:
     """Return what ``step`` of ``steps`` steps of an attempt earn of its price, rounded down, in wei."""
     return Wei(price_wei * step // steps) if steps else Wei(0)
-
-
-def work_of(parameters: TaskParameters) -> int:
-    """Return the work of a task in pixel-steps, over all its pictures."""
-    return parameters.width_px * parameters.height_px * parameters.steps * parameters.pictures

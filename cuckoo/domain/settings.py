@@ -20,13 +20,18 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``audit_threads``: CPU threads for that, 0 for a share of the cores. ``disputes``: take miners whose results were
     found wrong to a jury; the bond comes from the operator's wallet.
     ``warn_days``: warn when the wallet lasts for fewer days at the present rate.
+    ``tls_certificate``, ``tls_key``: PEM files, to serve HTTPS; "" for HTTP.
     ``cors_origins``: pages of other addresses that may call the public API, for example "https://shop.example"; "*" for
-    all. ``blocked_terms``: prompts that contain one of them are refused, whatever their case.
+    all.
+    ``trusted_proxies``: addresses or networks whose X-Forwarded-For is believed.
+    ``blocked_terms``: prompts that contain one of them are refused, whatever their case.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
     open: bool | None = None
     queue_limit: int = 10_000
     streams_limit: int = 1_000
@@ -47,6 +52,7 @@ class CoordinatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     disputes: bool = True
     warn_days: float = 3.0
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     blocked_terms: tuple[str, ...] = ()
 
 

@@ -14,6 +14,7 @@ PROMPT_MAX = 2_000
 GUIDANCE_MAX_THOUSANDTHS = 50_000
 SEED_MAX = 2**63 - 1
 NO_HASH = bytes(32)
+STRENGTH_MAX_MILLIONTHS = 10**6
 
 SCHEDULERS = (
     "DDIMScheduler",
@@ -25,6 +26,14 @@ SCHEDULERS = (
     "UniPCMultistepScheduler",
 )
 """Schedulers by the name that diffusers gives them. Empty: the one the model's folder names."""
+
+
+class Mode(StrEnum):
+    """What a picture is made from besides the prompt."""
+
+    TEXT = "text-to-image"
+    IMAGE = "image-to-image"
+    INPAINTING = "inpainting"
 
 
 class TaskStatus(StrEnum):
@@ -47,17 +56,18 @@ class TaskParameters(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         salt: 32 random bytes, so that nobody guesses a prompt from its hash.
-        mode: "text-to-image".
+        mode: one of :class:`Mode`.
         model_digest: the model's files, see docs/protocol.md.
         width_px, height_px: 64..2048 in steps of 8.
         pictures: 1..8; picture i starts from seed + i.
-        steps: denoising steps, 1..150.
+        steps: denoising steps from noise to picture, 1..150; with a source only a part of them is made.
         scheduler: diffusers' name, or "" for the model's own.
         guidance_thousandths: classifier-free guidance scale in thousandths, 0..50000.
         seed: 0 <= seed < 2**63.
-        source_hash, mask_hash: pixel hashes of pictures that go in; zero without.
-        strength_millionths: how much of the source is replaced, 0..1000000; 0 without a source.
-        loras_hash: hash of the list of LoRAs; zero for none.
+        source_hash, mask_hash: pixel hashes of pictures that go in, of the same sides; zero without. White in the mask
+            is drawn anew, black stays.
+        strength_millionths: how much of the source is replaced, 1..1000000; 0 without a source.
+        loras_hash: sha256 of the list of LoRAs as :mod:`cuckoo.domain.lora` writes it; zero for none.
         reproducible: run alone in its batch (batch bucket 1).
     """
 
@@ -80,9 +90,21 @@ class TaskParameters(msgspec.Struct, frozen=True, kw_only=True):
     reproducible: bool = True
 
     @property
+    def denoising_steps(self) -> int:
+        """Steps that are made for one picture, as diffusers counts them: with a source, the last ones only."""
+        if self.mode == Mode.TEXT:
+            return self.steps
+        return min(int(self.steps * (self.strength_millionths / STRENGTH_MAX_MILLIONTHS)), self.steps)
+
+    @property
     def pixel_steps(self) -> int:
         """Pixels times steps over all pictures: the amount of work."""
-        return self.width_px * self.height_px * self.steps * self.pictures
+        return self.width_px * self.height_px * self.denoising_steps * self.pictures
+
+    @property
+    def inputs(self) -> tuple[bytes, ...]:
+        """Hashes of what goes in besides the text: source, mask, list of LoRAs, as far as there are any."""
+        return tuple(one for one in (self.source_hash, self.mask_hash, self.loras_hash) if one != NO_HASH)
 
 
 class RuntimeProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,12 +157,31 @@ def validate(parameters: TaskParameters) -> None:
             raise InvalidField(field, text, "must be valid Unicode, without lone surrogates") from None
     if parameters.scheduler and parameters.scheduler not in SCHEDULERS:
         raise InvalidField("scheduler", parameters.scheduler, f"must be empty or one of {', '.join(SCHEDULERS)}")
-    if parameters.mode != "text-to-image":
-        raise InvalidField("mode", parameters.mode, 'must be "text-to-image"')
-    for field in ("source_hash", "mask_hash", "loras_hash"):
-        if getattr(parameters, field) != NO_HASH:
-            raise InvalidField(field, getattr(parameters, field).hex(), "must be empty: text-to-image takes no input")
-    _within("strength", parameters.strength_millionths, 0, 0)
+    _validate_inputs(parameters)
     parse_model_digest(parameters.model_digest)
     if len(parameters.salt) != 32:
         raise InvalidField("salt", parameters.salt.hex(), "must be 32 bytes")
+
+
+_HASH_BYTES = 32
+
+
+def _validate_inputs(parameters: TaskParameters) -> None:
+    if parameters.mode not in list(Mode):
+        raise InvalidField("mode", parameters.mode, f"must be one of {', '.join(Mode)}")
+    mode = Mode(parameters.mode)
+    for field, wanted in (("source_hash", mode is not Mode.TEXT), ("mask_hash", mode is Mode.INPAINTING)):
+        value = getattr(parameters, field)
+        if len(value) != _HASH_BYTES:
+            raise InvalidField(field, value.hex(), f"must be {_HASH_BYTES} bytes")
+        if (value != NO_HASH) != wanted:
+            raise InvalidField(field, value.hex(), f"{mode} {'needs one' if wanted else 'takes none'}")
+    if len(parameters.loras_hash) != _HASH_BYTES:
+        raise InvalidField("loras_hash", parameters.loras_hash.hex(), f"must be {_HASH_BYTES} bytes")
+    if mode is Mode.TEXT:
+        _within("strength", parameters.strength_millionths, 0, 0)
+        return
+    _within("strength", parameters.strength_millionths, 1, STRENGTH_MAX_MILLIONTHS)
+    if not parameters.denoising_steps:
+        strength = parameters.strength_millionths / STRENGTH_MAX_MILLIONTHS
+        raise InvalidField("strength", strength, f"must leave one step at least: 1/{parameters.steps} or more")

@@ -14,19 +14,16 @@ BUCKETS = (1, 2, 4, 8)
 
 def shape(parameters: TaskParameters) -> tuple[object, ...] | None:
     """Return what must be equal for pictures to be drawn in one batch; None for a task that is to be drawn alone."""
-    if parameters.reproducible:
+    if parameters.reproducible or parameters.inputs:
         return None
     return (
         parameters.model_digest,
-        parameters.mode,
         parameters.width_px,
         parameters.height_px,
         parameters.steps,
         parameters.scheduler,
         parameters.guidance_thousandths,
         bool(parameters.negative_prompt),
-        parameters.strength_millionths,
-        parameters.loras_hash,
     )
 
 

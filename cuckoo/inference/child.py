@@ -167,7 +167,7 @@ class Child:
                 self._owner.child_given_up(f"{why}; given up after {self._deaths} deaths in a row", fatal=False)
                 return
             wait_s = min(self._plan.backoff_max_s, self._plan.backoff_s * 2 ** (self._deaths - 1))
-            log.warning("worker_died", device=self.device, why=why, restart_in_s=wait_s)
+            log.warning("worker_died", device=self.device, why=why, restart_in_s=wait_s, jobs=jobs)
             await asyncio.sleep(wait_s)
 
     async def _live(self) -> str:

@@ -40,10 +40,11 @@ class Watch:
 
 @dataclass(frozen=True)
 class Asked:
-    """A task, and who watches it."""
+    """A task, who watches it, and its inputs in the order of ``parameters.inputs``."""
 
     parameters: TaskParameters
     watch: Watch
+    inputs: tuple[bytes, ...] = ()
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from cuckoo.domain.errors import PeerFault
-from cuckoo.domain.task import RuntimeProfile, TaskParameters
+from cuckoo.domain.task import Mode, RuntimeProfile, TaskParameters
 from cuckoo.inference.models import Model
 
 FRAME_MAX = 256 << 20
@@ -50,12 +50,14 @@ class Loaded(_Message, frozen=True, kw_only=True):
         pixel_step_s: measured seconds per pixel and denoising step at the model's default size, guidance included.
         replays: by scheduler ("" is the model's own), from how many latents one step is made again exactly; those that
             are missing can not.
+        modes: from what it makes pictures.
     """
 
     digest: str
     profile: RuntimeProfile
     pixel_step_s: float
     replays: dict[str, int] = {}
+    modes: tuple[str, ...] = (Mode.TEXT,)
 
 
 class LoadFailed(_Message, frozen=True, kw_only=True):
@@ -73,12 +75,14 @@ class Run(_Message, frozen=True, kw_only=True):
         parameters: what to draw.
         preview_every: send the picture as it stands after every so many steps; 0 for never.
         latents_file: where to write the latents of every step, see :mod:`cuckoo.inference.latents`; "" for nowhere.
+        inputs: what the parameters name by ``inputs``, in the same order; see :mod:`cuckoo.protocol.inputs`.
     """
 
     job_id: str
     parameters: TaskParameters
     preview_every: int = 0
     latents_file: str = ""
+    inputs: tuple[bytes, ...] = ()
 
 
 class Batch(_Message, frozen=True, kw_only=True):

@@ -53,6 +53,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     schedulers: tuple[str, ...] = SCHEDULERS
 
 
+class LoraFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A LoRA of a model.
+
+    Attributes:
+        source: a safetensors file (absolute, or relative to the registry file).
+        digest: its sha256.
+        title: one line for lists.
+    """
+
+    source: str
+    digest: str
+    title: str = ""
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of the registry.
 
@@ -65,6 +79,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         defaults, limits: see there.
         cpu_threads: most CPU threads worth giving it, 0 for no limit. Steps of a very small model take longer when
             they are shared out, because threads that wait must sleep.
+        loras: LoRAs that tasks may name with it, by what people call them.
     """
 
     name: str
@@ -75,6 +90,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     limits: Limits
     gpu_dtype: str = "float16"
     cpu_threads: int = 0
+    loras: dict[str, LoraFile] = {}
 
 
 def bundled_directory() -> Path:
@@ -115,10 +131,20 @@ def load_registry(path: Path | None = None) -> dict[str, Model]:
         raise ConfigError(f"reading the models in {path}: it has no [models.NAME] section")
     for model in models.values():
         try:
-            parse_model_digest(model.digest)
+            for digest in (model.digest, *(lora.digest for lora in model.loras.values())):
+                parse_model_digest(digest)
         except InvalidField as error:
             raise ConfigError(f"reading the models in {path}: {model.name}: {error}") from error
-    return {name: msgspec.structs.replace(m, source=_located(m.source, path.parent)) for name, m in models.items()}
+    return {name: _at_home(model, path.parent) for name, model in models.items()}
+
+
+def _at_home(model: Model, folder: Path) -> Model:
+    """Return a model whose sources are absolute."""
+    loras = {
+        name: msgspec.structs.replace(lora, source=str((folder / Path(lora.source).expanduser()).resolve()))
+        for name, lora in model.loras.items()
+    }
+    return msgspec.structs.replace(model, source=_located(model.source, folder), loras=loras)
 
 
 def by_digest(models: Mapping[str, Model]) -> dict[ModelDigest, Model]:
@@ -228,6 +254,11 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             sum_.update(chunk)
     return sum_.hexdigest()
+
+
+def sha256_of(file: Path, cache: DigestCache | None) -> str:
+    """Return the sum of one file, from the cache where it is known there."""
+    return cache.sha256(file) if cache else _sha256(file)
 
 
 def digest(folder: Path, cache: DigestCache | None = None) -> ModelDigest:

@@ -1,9 +1,7 @@
 """One diffusion model on one device: from task parameters to pixels and latents. Runs in the child only."""
 
-import copy
 import ctypes
 import gc
-import inspect
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -20,12 +18,14 @@ from PIL import Image
 
 from cuckoo.domain import task
 from cuckoo.domain.errors import ConfigError, InvalidField
-from cuckoo.domain.task import RuntimeProfile, TaskParameters
+from cuckoo.domain.task import Mode, RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint, models
+from cuckoo.inference.calls import Calls, loras_of, shows_latents
 from cuckoo.inference.drawing import Asked, Drawing, JobStopped, Watch
 from cuckoo.inference.embeddings import remember
 from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.line import STAGES, Advance, Line
+from cuckoo.inference.loras import Loras
 from cuckoo.inference.models import Model
 from cuckoo.inference.recorder import Followed, Recorder
 
@@ -67,7 +67,8 @@ class Pipeline:
 
     Attributes:
         model: the registry's entry.
-        pipe: diffusers' pipeline; a call takes a copy, which shares the weights and keeps its own state.
+        pipe: diffusers' pipeline that starts from text.
+        calls: what it and its kin are called with.
     """
 
     def __init__(
@@ -114,16 +115,20 @@ class Pipeline:
         self.pipe = diffusers.DiffusionPipeline.from_pretrained(
             folder, dtype=self._dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
         ).to(device)
-        self.pipe.set_progress_bar_config(disable=True)
-        self._accepted = frozenset(inspect.signature(self.pipe.__call__).parameters)
-        shown = getattr(self.pipe, "_callback_tensor_inputs", ())
-        if "callback_on_step_end" not in self._accepted or "latents" not in shown:
+        if not shows_latents(self.pipe):
             raise ConfigError(f"loading the model {model.name}: {type(self.pipe).__name__} does not show its latents")
+        self.calls = Calls(self.pipe)
         self._own_scheduler = self.pipe.scheduler
         self._line = line or Line(STAGES)
         self._alone = not overlap
         self._decoder = threading.Lock()
         self._encoders = remember(self.pipe.components)
+        self._loras = Loras(model, self.pipe, self._encoders, digest_cache)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """From what it makes pictures: see :class:`cuckoo.domain.task.Mode`."""
+        return self.calls.modes
 
     def profile(self, batch_bucket: int = 1) -> RuntimeProfile:
         """Describe what decides the exact pixels of this pipeline."""
@@ -174,13 +179,15 @@ class Pipeline:
             self.scheduler(parameters.scheduler).set_timesteps(parameters.steps)
         except ValueError as error:
             raise InvalidField("steps", parameters.steps, f"{parameters.scheduler} says: {error}") from error
-        if parameters.negative_prompt and "negative_prompt" not in self._accepted:
+        if parameters.mode not in self.modes:
+            raise InvalidField("mode", parameters.mode, f"{self.model.name} takes {', '.join(self.modes)}")
+        if parameters.negative_prompt and not self.calls.takes(Mode(parameters.mode), "negative_prompt"):
             raise InvalidField("negative_prompt", parameters.negative_prompt, f"{self.model.name} takes none")
 
-    def draw(self, parameters: TaskParameters, bucket: int, watch: Watch) -> Drawing:
+    def draw(self, parameters: TaskParameters, bucket: int, watch: Watch, inputs: tuple[bytes, ...] = ()) -> Drawing:
         """Check and draw a task; as ``draw_together``, but raises JobStopped when it was cancelled."""
         self.check(parameters)
-        (drawing,) = self.draw_together([Asked(parameters, watch)], bucket)
+        (drawing,) = self.draw_together([Asked(parameters, watch, inputs)], bucket)
         if drawing is None:
             raise JobStopped("drawing a job: it was cancelled")
         return drawing
@@ -204,7 +211,8 @@ class Pipeline:
         """
         wanted = bucket
         bucket = min(bucket, self._bucket_limit)
-        alone = self._alone
+        alone = self._alone or bool(asked[0].parameters.inputs)  # encoding a source uses the decoder's weights
+        shared = not alone
         while True:
             try:
                 drawings = self._draw(asked, bucket, alone=alone)
@@ -212,7 +220,7 @@ class Pipeline:
                 if not is_out_of_memory(error):
                     raise
             else:
-                if alone and bucket == wanted:
+                if shared and alone and bucket == wanted:
                     self._alone = True  # sharing the device is what did not fit
                 return drawings
             self._free_memory()
@@ -233,7 +241,9 @@ class Pipeline:
         sides = smaller_sides(parameters.width_px, parameters.height_px)
         limit = 0
         while sides and not limit:
-            probe = msgspec.structs.replace(parameters, width_px=sides[0], height_px=sides[1], steps=1, pictures=1)
+            probe = msgspec.structs.replace(
+                _from_text(parameters), width_px=sides[0], height_px=sides[1], steps=1, pictures=1
+            )
             try:
                 self._draw([Asked(probe, _SILENT)], 1, alone=True)
                 limit = sides[0] * sides[1]
@@ -326,12 +336,18 @@ class Pipeline:
         drawn = [(asked[job].parameters, picture) for job, picture in part]
         parameters, last = drawn[-1]
         drawn += [(parameters, last + more) for more in range(1, bucket - len(drawn) + 1)]
-        pipe = copy.copy(self.pipe)
+        pipe = self.calls.pipe(Mode(parameters.mode))
         pipe.scheduler = self.scheduler(parameters.scheduler)
         is_last = number + 1 == len(parts)
-        recorder = Recorder(pipe, followed, advance, self._decoder, steps=parameters.steps, last=is_last)
-        with torch.inference_mode(), recorder:  # spares torch some bookkeeping, 4 % of a small model's step
-            images = pipe(**self.arguments(drawn), callback_on_step_end=recorder.step).images
+        recorder = Recorder(pipe, followed, advance, self._decoder, steps=parameters.denoising_steps, last=is_last)
+        inputs = asked[part[0][0]].inputs
+        arguments = self.calls.arguments(drawn, inputs)
+        with (
+            self._loras.applied(loras_of(parameters, inputs)),
+            torch.inference_mode(),
+            recorder,
+        ):  # spares torch some bookkeeping, 4 % of a small model's step
+            images = pipe(**arguments, callback_on_step_end=recorder.step).images
         for image in images:
             if image.size != (parameters.width_px, parameters.height_px):
                 raise InvalidField(
@@ -347,26 +363,12 @@ class Pipeline:
         kind = getattr(diffusers, name) if name else type(self._own_scheduler)
         return kind.from_config(self._own_scheduler.config)
 
-    def arguments(self, pictures: Sequence[tuple[TaskParameters, int]]) -> dict[str, Any]:
-        """Build the pipeline's arguments for a batch: (task, number of the picture), all of one shape.
 
-        Each generator is on the CPU, so the start does not depend on the GPU model (diffusers recommends the same).
-        """
-        first, _ = pictures[0]
-        seeds = [parameters.seed + number for parameters, number in pictures]
-        negative = [parameters.negative_prompt for parameters, _ in pictures]
-        arguments = {
-            "prompt": [parameters.prompt for parameters, _ in pictures],
-            "negative_prompt": negative if first.negative_prompt else None,
-            "width": first.width_px,
-            "height": first.height_px,
-            "num_inference_steps": first.steps,
-            "guidance_scale": first.guidance_thousandths / 1000,
-            "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-            "output_type": "pil",
-            "callback_on_step_end_tensor_inputs": ["latents"],
-        }
-        return {name: value for name, value in arguments.items() if name in self._accepted}
+def _from_text(parameters: TaskParameters) -> TaskParameters:
+    """Return the task without what goes in besides the text."""
+    return msgspec.structs.replace(
+        parameters, mode=Mode.TEXT, source_hash=task.NO_HASH, mask_hash=task.NO_HASH, strength_millionths=0
+    )
 
 
 def _either(one: Callable[[], bool], other: Callable[[], bool]) -> bool:

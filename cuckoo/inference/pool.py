@@ -14,7 +14,7 @@ import structlog
 
 from cuckoo.domain.errors import ConfigError, CuckooError, FatalError, PeerFault, TransientError, WorkerDied
 from cuckoo.domain.identifiers import ModelDigest
-from cuckoo.domain.task import RuntimeProfile, TaskParameters
+from cuckoo.domain.task import Mode, RuntimeProfile, TaskParameters
 from cuckoo.inference import fingerprint
 from cuckoo.inference.batches import BUCKETS, take_together
 from cuckoo.inference.child import Child, ChildPlan
@@ -89,12 +89,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         parameters: what to draw.
         preview_every: steps between two previews; 0 for none.
         latents_file: where the latents of every step are written, see :mod:`cuckoo.inference.latents`; "" for nowhere.
+        inputs: what the parameters name by ``inputs``, in the same order.
     """
 
     job_id: str
     parameters: TaskParameters
     preview_every: int = 0
     latents_file: str = ""
+    inputs: tuple[bytes, ...] = ()
 
 
 class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +110,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
         max_pixels: the registry's limit, or less once a device's memory was measured.
         replays: by scheduler, from how many latents a step is made again, as
             :class:`cuckoo.inference.messages.Loaded` says.
+        modes: from what it makes pictures.
     """
 
     model: Model
@@ -116,6 +119,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     pixel_step_s: float
     max_pixels: int
     replays: dict[str, int] = {}
+    modes: tuple[str, ...] = (Mode.TEXT,)
 
 
 class _Pending:
@@ -237,6 +241,7 @@ class WorkerPool:
             parameters=job.parameters,
             preview_every=job.preview_every,
             latents_file=job.latents_file,
+            inputs=job.inputs,
         )
         finished = await self._run(run, on_progress)
         assert isinstance(finished, Finished)
@@ -292,6 +297,7 @@ class WorkerPool:
                 pixel_step_s=max(child.speed[model.digest] for child in homes),
                 max_pixels=min(model.limits.max_pixels, self._memory_limit.get(model.digest, model.limits.max_pixels)),
                 replays=homes[0].loaded[model.digest].replays,
+                modes=homes[0].loaded[model.digest].modes,
             )
         return found
 

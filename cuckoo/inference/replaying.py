@@ -107,7 +107,7 @@ class _Loop:
         pipe.prepare_latents = self._start
         pipe.unet.forward = denoise_where_it_counts
         try:
-            arguments = self._pipeline.arguments([(replay.parameters, replay.picture)])
+            arguments = self._pipeline.calls.arguments([(replay.parameters, replay.picture)])
             image: Image.Image = pipe(**arguments, callback_on_step_end=self._step).images[0]
         finally:
             del pipe.unet.forward

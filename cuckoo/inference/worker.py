@@ -135,6 +135,7 @@ class Worker:
                 profile=pipeline.profile(),
                 pixel_step_s=pixel_step_s,
                 replays=replays(pipeline),
+                modes=pipeline.modes,
             )
         )
 
@@ -152,7 +153,7 @@ class Worker:
         if not runs:
             return
         try:
-            asked = [Asked(run.parameters, self._watch(run)) for run in runs]
+            asked = [Asked(run.parameters, self._watch(run), run.inputs) for run in runs]
             for run, drawing in zip(runs, pipeline.draw_together(asked, batch.bucket), strict=True):
                 if drawing is not None:
                     self._finish(run, drawing, started)

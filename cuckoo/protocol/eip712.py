@@ -41,6 +41,7 @@ RECEIPT = (
     "Receipt(bytes32 assignmentHash,bytes32[] pictureHashes,bytes32 latentsRoot,RuntimeProfile profile,"
     "uint64 finishedAt)" + RUNTIME_PROFILE
 )
+EVIDENCE_REQUEST = "EvidenceRequest(uint32 minerNode,uint256 dispute,bytes32 sha256,uint64 expiry)"
 VOUCHER = "Voucher(uint32 coordinatorNode,uint32 minerNode,uint256 cumulative)"
 
 _DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
@@ -57,6 +58,7 @@ _TASK_PARAMETERS_HASH = _type_hash(TASK_PARAMETERS)
 _ASSIGNMENT_HASH = _type_hash(ASSIGNMENT)
 _RUNTIME_PROFILE_HASH = _type_hash(RUNTIME_PROFILE)
 _RECEIPT_HASH = _type_hash(RECEIPT)
+_EVIDENCE_REQUEST_HASH = _type_hash(EVIDENCE_REQUEST)
 _VOUCHER_HASH = _type_hash(VOUCHER)
 
 
@@ -233,6 +235,13 @@ def hash_receipt(
         + _bytes32(latents_root)
         + hash_runtime_profile(profile)
         + _uint(finished_at),
+    )
+
+
+def hash_evidence_request(miner_node: NodeId, dispute: int, digest: bytes, expiry: int) -> bytes:
+    """Hash a juror's request for evidence with the sha256 ``digest``; ``expiry`` in unix seconds."""
+    return keccak256(
+        _EVIDENCE_REQUEST_HASH + _uint(miner_node) + _uint(dispute) + _bytes32(digest) + _uint(expiry),
     )
 
 

@@ -15,13 +15,18 @@ import msgspec
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import InvalidField, UnknownVersion
 from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
-from cuckoo.domain.task import PICTURES_MAX, TaskParameters, TaskStatus
+from cuckoo.domain.lora import LORAS_MAX
+from cuckoo.domain.task import PICTURES_MAX, Mode, TaskParameters, TaskStatus
 from cuckoo.protocol.receipts import Assignment, Receipt, Voucher
 from cuckoo.protocol.wire import read_texts, shape_of
 
 PROTOCOL_VERSION = 1
 MODELS_PER_MINER = 64
+LORAS_PER_MODEL = 256
 PREVIEW_MAX_BYTES = 262_144
+INPUTS_MAX = 3
+"""What a task names besides its text: source, mask, list of LoRAs."""
+
 BATCH_MAX = 100
 """Tasks that one request may ask for."""
 
@@ -61,13 +66,18 @@ class SignInOffer(Reply, frozen=True, kw_only=True):
 
 
 class ModelOffer(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that a miner has loaded, the largest task it takes, and the least it wants for a megapixel-step."""
+    """A model that a miner has loaded, the largest task it takes, and the least it wants for a megapixel-step.
+
+    ``modes``: from what it makes pictures, see :class:`cuckoo.domain.task.Mode`. ``loras``: digests of those it has.
+    """
 
     digest: ModelDigest
     name: str
     max_pixels: int
     max_steps: int
     min_rate_wei: Wei = Wei(0)
+    modes: Annotated[tuple[str, ...], msgspec.Meta(max_length=len(Mode))] = (Mode.TEXT,)
+    loras: Annotated[tuple[str, ...], msgspec.Meta(max_length=LORAS_PER_MODEL)] = ()
 
 
 class SignedVoucher(Reply, frozen=True, kw_only=True):
@@ -154,10 +164,14 @@ class ResultUpload(Message, frozen=True, kw_only=True):
 
 
 class EvidenceUpload(Message, frozen=True, kw_only=True):
-    """What an accused miner shows a jury: what it was given, and what it made of it."""
+    """What an accused miner shows a jury: what it was given, and what it made of it.
+
+    ``inputs``: what the assignment's parameters name by ``inputs``, in the same order.
+    """
 
     assignment: SignedAssignment
     result: ResultUpload
+    inputs: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=INPUTS_MAX)] = ()
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,10 +234,44 @@ class Accepted(Reply, frozen=True, kw_only=True):
 # Public API
 
 
+class ReportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody reports a picture to the operator.
+
+    Attributes:
+        target: the id of its task, or its hash: that of its pixels, as the receipt has it, or its ETag.
+        reason: what is wrong with it, up to 2,000 characters.
+        contact: where the operator may answer, up to 200 characters.
+    """
+
+    target: str
+    reason: str
+    contact: str = ""
+
+
+class Reported(Reply, frozen=True, kw_only=True):
+    """A report is kept under this number."""
+
+    report: int
+
+
+class LoraWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A LoRA by its name or digest, and how strongly it counts: -2 to 2."""
+
+    lora: str
+    weight: float = 1.0
+
+
 class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an app asks for. ``None`` takes the model's own default; a missing seed is drawn at random.
 
     Attributes:
+        source: a picture to start from: a PNG, JPEG or WebP file in base64, or a data: URL with it. It is cut to the
+            aspect of the task and brought to its size.
+        mask: likewise, as large as the source; white is drawn anew, black stays. Without one all of the source is
+            drawn over.
+        strength: how much of the source is replaced, above 0 up to 1; so great a part of the steps is made. None for
+            0.8, with a mask 1.
+        loras: LoRAs of the model, at most 4.
         reproducible: draw each picture by itself. Without, a miner may draw it together with others of its kind, which
             can be faster and moves pixels a little.
     """
@@ -238,6 +286,10 @@ class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     guidance: float | None = None
     scheduler: str = ""
     seed: int | None = None
+    source: str = ""
+    mask: str = ""
+    strength: float | None = None
+    loras: Annotated[tuple[LoraWish, ...], msgspec.Meta(max_length=LORAS_MAX)] = ()
     reproducible: bool = True
 
 
@@ -260,8 +312,25 @@ class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class AuditView(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the audit of a task's result.
+
+    Attributes:
+        state: ``passed``, ``failed``, or ``undecided`` where nobody could make it again.
+        detail: what was found, "" where nothing is to say.
+        closed_at: unix seconds.
+    """
+
+    state: str
+    detail: str
+    closed_at: float
+
+
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as its owner sees it. Times in unix seconds."""
+    """A task as its owner sees it. Times in unix seconds.
+
+    ``audit`` is None while nobody checked the result; that somebody does is told to nobody before it is over.
+    """
 
     task_id: TaskId
     status: TaskStatus
@@ -278,6 +347,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptView, ...] = ()
     pictures: tuple[str, ...] = ()
     receipt: str = ""
+    audit: AuditView | None = None
     error: str = ""
 
 

@@ -30,6 +30,12 @@ class ImagesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     user: str | None = None
 
 
+class EditRequest(ImagesRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ``images.edit`` sends besides its files."""
+
+    input_fidelity: Literal["high", "low"] | None = None
+
+
 class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A picture: in base64, or where it can be fetched for an hour."""
 
@@ -64,8 +70,10 @@ class ImagesResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
 
 
-class PartialImage(msgspec.Struct, frozen=True, kw_only=True, tag="image_generation.partial_image"):
+class PartialImage(msgspec.Struct, frozen=True, kw_only=True):
     """A picture as it stands, while it is drawn."""
+
+    type: str
 
     partial_image_index: int
     b64_json: str
@@ -76,8 +84,10 @@ class PartialImage(msgspec.Struct, frozen=True, kw_only=True, tag="image_generat
     quality: Quality = "auto"
 
 
-class CompletedImage(msgspec.Struct, frozen=True, kw_only=True, tag="image_generation.completed"):
+class CompletedImage(msgspec.Struct, frozen=True, kw_only=True):
     """A picture that is done."""
+
+    type: str
 
     b64_json: str
     created_at: int

@@ -9,6 +9,9 @@ from cuckoo.protocol import market, messages, openai, sdapi, views
 _SMALL, _LARGE, _WITH_PREVIEW = 8_192, 65_536, 2 * messages.PREVIEW_MAX_BYTES + 8_192
 """Bytes. A prompt of 2,000 characters, each escaped, takes 24,000; a preview is written in hex."""
 
+_ELEMENTS = 5_000
+"""More than two prompts of nothing but commas have, and all fields."""
+
 
 class Caller(StrEnum):
     """Who may call a route."""
@@ -23,6 +26,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         request, reply: None where there is no body, or one that is no struct.
+        pictures: its request may carry pictures, and be as large as they are.
+        elements_max: commas that a JSON body can sensibly have, in texts or between elements; 0 for any number.
         body_max: bytes of the largest request that makes sense; 0 where only the server's own limit holds.
     """
 
@@ -33,6 +38,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     request: type[msgspec.Struct] | None = None
     reply: type[msgspec.Struct] | None = None
     binary: bool = False
+    pictures: bool = False
+    elements_max: int = 0
     body_max: int = 0
 
 
@@ -87,6 +94,13 @@ RESULT = Route(
     request=messages.ResultUpload,
     reply=messages.SubmitReply,
     binary=True,
+    pictures=True,
+)
+INPUT = Route(
+    name="input",
+    method="GET",
+    path="/miner/v1/attempts/{task}/{attempt}/inputs/{sha256}",
+    caller=Caller.MINER,
 )
 FAILURE = Route(
     name="failure",
@@ -105,9 +119,10 @@ CHALLENGE = Route(
     request=messages.ChallengeAnswer,
     reply=messages.SubmitReply,
     binary=True,
+    pictures=True,
 )
 MISSED = Route(name="missed", method="GET", path="/miner/v1/missed", caller=Caller.MINER, reply=market.MissedView)
-MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, PROGRESS, RESULT, FAILURE, CHALLENGE, MISSED)
+MINER_ROUTES = (SIGN_IN, OPEN_SESSION, SIGN_OUT, POLL, INPUT, PROGRESS, RESULT, FAILURE, CHALLENGE, MISSED)
 
 SUBMIT_TASK = Route(
     name="submit_task",
@@ -115,7 +130,8 @@ SUBMIT_TASK = Route(
     path="/v1/tasks",
     caller=Caller.APP,
     request=messages.TaskRequest,
-    body_max=_LARGE,
+    pictures=True,
+    elements_max=_ELEMENTS,
     reply=messages.TaskView,
 )
 SUBMIT_BATCH = Route(
@@ -124,7 +140,8 @@ SUBMIT_BATCH = Route(
     path="/v1/batches",
     caller=Caller.APP,
     request=messages.BatchRequest,
-    body_max=messages.BATCH_MAX * _LARGE,
+    pictures=True,
+    elements_max=messages.BATCH_MAX * _ELEMENTS,
     reply=messages.BatchView,
 )
 GET_TASK = Route(name="get_task", method="GET", path="/v1/tasks/{task}", caller=Caller.APP, reply=messages.TaskView)
@@ -153,8 +170,16 @@ CREATE_IMAGE = Route(
     body_max=_LARGE,
     reply=openai.ImagesResponse,
 )
+EDIT_IMAGE = Route(
+    name="edit_image",
+    method="POST",
+    path="/v1/images/edits",
+    caller=Caller.APP,
+    reply=openai.ImagesResponse,
+    pictures=True,
+)
 IMAGE_FILE = Route(name="image_file", method="GET", path="/v1/images/files/{token}", caller=Caller.ANYONE)
-OPENAI_ROUTES = (CREATE_IMAGE, IMAGE_FILE)
+OPENAI_ROUTES = (CREATE_IMAGE, EDIT_IMAGE, IMAGE_FILE)
 TXT2IMG = Route(
     name="txt2img",
     method="POST",
@@ -162,6 +187,16 @@ TXT2IMG = Route(
     caller=Caller.APP,
     request=sdapi.Txt2Img,
     body_max=_LARGE,
+    reply=sdapi.Pictures,
+)
+IMG2IMG = Route(
+    name="img2img",
+    method="POST",
+    path="/sdapi/v1/img2img",
+    caller=Caller.APP,
+    request=sdapi.Img2Img,
+    pictures=True,
+    elements_max=_ELEMENTS,
     reply=sdapi.Pictures,
 )
 SD_PROGRESS = Route(
@@ -172,7 +207,7 @@ SD_MODELS = Route(name="sd_models", method="GET", path="/sdapi/v1/sd-models", ca
 SD_SAMPLERS = Route(name="sd_samplers", method="GET", path="/sdapi/v1/samplers", caller=Caller.APP)
 SD_OPTIONS = Route(name="sd_options", method="GET", path="/sdapi/v1/options", caller=Caller.APP)
 SD_SCRIPTS = Route(name="sd_scripts", method="GET", path="/sdapi/v1/scripts", caller=Caller.APP)
-SD_ROUTES = (TXT2IMG, SD_PROGRESS, SD_INTERRUPT, SD_MODELS, SD_SAMPLERS, SD_OPTIONS, SD_SCRIPTS)
+SD_ROUTES = (TXT2IMG, IMG2IMG, SD_PROGRESS, SD_INTERRUPT, SD_MODELS, SD_SAMPLERS, SD_OPTIONS, SD_SCRIPTS)
 LIST_MODELS = Route(name="list_models", method="GET", path="/v1/models", caller=Caller.ANYONE, reply=views.ModelList)
 GET_NETWORK = Route(name="get_network", method="GET", path="/v1/network", caller=Caller.ANYONE, reply=views.NetworkView)
 LIST_MINERS = Route(name="list_miners", method="GET", path="/v1/miners", caller=Caller.ANYONE, reply=views.MinerList)
@@ -189,6 +224,9 @@ GET_DISPUTE = Route(
 DISPUTE_PICTURE = Route(
     name="dispute_picture", method="GET", path="/v1/disputes/{dispute}/pictures/{sha256}", caller=Caller.ANYONE
 )
+DISPUTE_INPUT = Route(
+    name="dispute_input", method="GET", path="/v1/disputes/{dispute}/inputs/{sha256}", caller=Caller.ANYONE
+)
 FILE_EVIDENCE = Route(
     name="file_evidence",
     method="POST",
@@ -197,6 +235,16 @@ FILE_EVIDENCE = Route(
     request=messages.EvidenceUpload,
     reply=messages.Accepted,
     binary=True,
+    pictures=True,
+)
+REPORT = Route(
+    name="report",
+    method="POST",
+    path="/v1/reports",
+    caller=Caller.ANYONE,
+    request=messages.ReportRequest,
+    body_max=_LARGE,
+    reply=messages.Reported,
 )
 HEALTHZ = Route(name="healthz", method="GET", path="/healthz", caller=Caller.ANYONE, reply=views.Health)
 READYZ = Route(name="readyz", method="GET", path="/readyz", caller=Caller.ANYONE, reply=views.Health)
@@ -219,6 +267,7 @@ PUBLIC_ROUTES = (
     LIST_DISPUTES,
     GET_DISPUTE,
     DISPUTE_PICTURE,
+    DISPUTE_INPUT,
     FILE_EVIDENCE,
     HEALTHZ,
     READYZ,
@@ -226,4 +275,4 @@ PUBLIC_ROUTES = (
     OPENAPI,
     REFERENCE,
 )
-ROUTES = (*PUBLIC_ROUTES, *OPENAI_ROUTES, *SD_ROUTES, *MINER_ROUTES)
+ROUTES = (*PUBLIC_ROUTES, REPORT, *OPENAI_ROUTES, *SD_ROUTES, *MINER_ROUTES)

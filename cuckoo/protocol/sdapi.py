@@ -1,8 +1,12 @@
 """The part of AUTOMATIC1111's API that asks for pictures. Source: its ``modules/api/models.py``, version 1.10."""
 
+import re
 from typing import Any
 
 import msgspec
+
+from cuckoo.domain.errors import InvalidField
+from cuckoo.protocol.messages import LoraWish
 
 SAMPLERS = {
     "Euler a": "EulerAncestralDiscreteScheduler",
@@ -14,6 +18,18 @@ SAMPLERS = {
     "UniPC": "UniPCMultistepScheduler",
 }
 """Its names, and diffusers' ones."""
+
+
+_LORA = re.compile(r"<lora:([^:<>]{1,100})(?::(-?[0-9.]{1,10}))?>")
+
+
+def split_loras(prompt: str) -> tuple[str, tuple[LoraWish, ...]]:
+    """Take LoRAs out of a prompt, ``<lora:name:weight>``; returns the rest and them. Raises InvalidField."""
+    try:
+        loras = tuple(LoraWish(lora=name, weight=float(weight or 1)) for name, weight in _LORA.findall(prompt))
+    except ValueError:
+        raise InvalidField("prompt", prompt, "has a LoRA whose weight is no number") from None
+    return _LORA.sub("", prompt).strip() if loras else prompt, loras
 
 
 class Txt2Img(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +48,16 @@ class Txt2Img(msgspec.Struct, frozen=True, kw_only=True):
     sampler_index: str | None = None
     override_settings: dict[str, Any] | None = None
     send_images: bool = True
+
+
+class Img2Img(Txt2Img, frozen=True, kw_only=True):
+    """A request with a picture to start from. White in the mask is drawn anew; ``inpainting_mask_invert``: black."""
+
+    init_images: tuple[str, ...] = ()
+    mask: str | None = None
+    denoising_strength: float = 0.75
+    inpainting_mask_invert: int = 0
+    include_init_images: bool = False
 
 
 class Pictures(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,11 +52,21 @@ class TaskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pictures: tuple[str, ...] = ()
 
 
+class LoraView(msgspec.Struct, frozen=True, kw_only=True):
+    """A LoRA of a model; ``id`` is its digest where only miners know it. ``miners``: signed in with it now."""
+
+    id: str
+    digest: str
+    miners: int
+
+
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     """A model that tasks may name. The first four fields are those of OpenAI's list of models.
 
     ``miners``: signed in with it now. ``rate_wei``: what a megapixel-step costs. Defaults are None where this
-    coordinator knows the model from its miners only.
+    coordinator knows the model from its miners only. ``max_pixels_now``: of a picture, as those miners have the memory
+    for it; 0 without any. ``modes``: from what they make pictures; empty while none has said. ``schedulers``: that
+    tasks may name; empty where only miners know. ``loras``: likewise.
     """
 
     id: str
@@ -68,6 +78,10 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     miners: int
     max_pixels: int
     max_steps: int
+    max_pixels_now: int = 0
+    modes: tuple[str, ...] = ()
+    schedulers: tuple[str, ...] = ()
+    loras: tuple[LoraView, ...] = ()
     width_px: int | None = None
     height_px: int | None = None
     steps: int | None = None

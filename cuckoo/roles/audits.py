@@ -65,10 +65,10 @@ class AuditDevice:
         self._pool = pool
         self._count = 0
 
-    async def make(self, parameters: TaskParameters) -> Work:
+    async def make(self, parameters: TaskParameters, inputs: tuple[bytes, ...]) -> Work:
         """Make a task's pictures; raises WorkerDied, JobRefused, OutOfMemory."""
         self._count += 1
-        made = await self._pool.run(Job(job_id=f"audit {self._count}", parameters=parameters))
+        made = await self._pool.run(Job(job_id=f"audit {self._count}", parameters=parameters, inputs=inputs))
         return Work(
             by=None,
             profile=made.profile,
@@ -79,6 +79,10 @@ class AuditDevice:
 
     def history(self, parameters: TaskParameters, profile: RuntimeProfile) -> int:
         """Return from how many latents a step is made again; 0 where it can not, as for another number format."""
+        if (
+            parameters.inputs
+        ):  # how the start is made of a source is not replayed: such a result is made again as a whole
+            return 0
         loaded = self._pool.loaded().get(parameters.model_digest)
         if loaded is None or loaded.profile.dtype != profile.dtype:  # even the starting noise depends on the format
             return 0

@@ -10,12 +10,15 @@ from cuckoo.chain.contracts import StakingContract
 from cuckoo.chain.rpc import ChainClient
 from cuckoo.domain.amounts import format_cai
 from cuckoo.domain.errors import ConfigError
-from cuckoo.domain.identifiers import Address, Role
+from cuckoo.domain.identifiers import Address, NodeId, Role
 from cuckoo.domain.network import Network
 from cuckoo.domain.node import Node, minimum_own_stake
 from cuckoo.runtime.clock import Clock, SystemClock
 from cuckoo.runtime.service import Service
 from cuckoo.services.follower import Follower
+
+OPERATOR_S = 5.0
+"""How often a role looks whether its key still runs its node."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,22 @@ async def require_node(chain: Chain, role: Role, operator: Address) -> Node:
     if problem := why_not_eligible(node, chain.clock.now()):
         raise ConfigError(f"{doing}: {problem}")
     return node
+
+
+async def watch_operator(chain: Chain, node_id: NodeId, operator: Address) -> None:
+    """Wait until another key runs a node: what this one signs counts no more.
+
+    Raises:
+        ConfigError: it was replaced; says which key is needed.
+    """
+    while True:
+        node = chain.registry.node(node_id)
+        if node is not None and node.operator != operator:
+            raise ConfigError(
+                f"run node {node_id}: {operator} was replaced as its operator by {node.operator}; start it with "
+                "that key"
+            )
+        await chain.clock.sleep(OPERATOR_S)
 
 
 def why_not_eligible(node: Node, now: float) -> str:

@@ -21,8 +21,9 @@ from cuckoo.inference.models import Model, load_registry
 from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
 from cuckoo.roles.audits import DispatchWorkshop, open_audit_device
-from cuckoo.roles.chain import Chain, require_node
+from cuckoo.roles.chain import Chain, require_node, watch_operator
 from cuckoo.roles.status import CoordinatorStatus
+from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.service import Service
 from cuckoo.scheduler.state import SchedulerSettings, State
 from cuckoo.services.auditing.service import Auditing
@@ -32,7 +33,9 @@ from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.disputing.accusing import Accusing
 from cuckoo.services.disputing.court import Court
 from cuckoo.services.disputing.evidence import Evidence
+from cuckoo.services.disputing.passes import Passes
 from cuckoo.services.keys import AppKeys
+from cuckoo.services.moderation import Reports, Takedowns
 from cuckoo.services.proving import ChainCourt, Proving
 from cuckoo.services.purse import DAY_S, CoordinatorEscrow, Purse
 from cuckoo.services.reporting import Reporting
@@ -40,8 +43,10 @@ from cuckoo.services.retention import Retention
 from cuckoo.services.seeds import Seeds, SeedsOnChain
 from cuckoo.services.sessions import Sessions
 from cuckoo.storage.keys import open_keys
+from cuckoo.storage.reports import open_reports
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
+from cuckoo.web.tls import Tls
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +70,9 @@ async def open_coordinator(
     node = await require_node(chain, Role.COORDINATOR, signer.address)
     hasher, period_s = Hasher(Domain(network.chain_id, network.staking)), network.parameters.draw_period
     folder = data_dir / network.name / f"coordinator-{node.node_id}"
-    with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
+    tls = tls_of(settings, clock)
+    scheme = "https" if tls else "http"
+    with listen(settings.host, settings.port) as listener, open_keys(folder) as book, open_reports(folder) as reported:
         port: int = listener.getsockname()[1]
         async with open_store(folder, clock=clock.now) as store, AsyncExitStack() as stack:
             sessions = Sessions(
@@ -146,16 +153,25 @@ async def open_coordinator(
             await keys.refresh()
             court = Court(chain.client, sender)
             accusing = Accusing(node.node_id, store, court, clock=clock)
-            evidence = Evidence(store, hasher.domain, court, clock=clock)
-            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener):
-                log.info("coordinator serves", node=node.node_id, address=f"http://{settings.host}:{port}")
+            evidence = Evidence(store, hasher.domain, court, passes=Passes(hasher, chain.registry), clock=clock)
+            takedowns = Takedowns(
+                store, reported, cancel=dispatch.apps.cancel, keep_s=settings.retention_days * DAY_S, clock=clock
+            )
+            await takedowns.look()
+            app = coordinator_app(dispatch, sessions, seeds, keys, evidence, Reports(reported, clock=clock), settings)
+            async with serving(app, listener, tls=tls):
+                address = f"{scheme}://{settings.host}:{port}"
+                log.info("coordinator serves", node=node.node_id, address=address, **_certified(tls))
                 yield [
                     Service("dispatch", dispatch.run, dispatch.drain),
                     Service("keys", keys.run),
+                    *([Service("certificate", tls.run)] if tls else []),
                     Service("seeds", seeds.run),
                     Service("purse", purse.run),
                     Service("ledger", booking.run),
+                    Service("operator", lambda: watch_operator(chain, node.node_id, signer.address)),
                     Service("retention", retention.run),
+                    Service("takedowns", takedowns.run),
                     Service("audits", auditing.run),
                     Service("proofs", Proving(store, ChainCourt(chain.client, sender), clock=clock).run),
                     Service("disputes", accusing.run),
@@ -168,6 +184,20 @@ async def open_coordinator(
 def open_access(network: Network, settings: CoordinatorSettings) -> bool:
     """Tell whether apps need no key: as the operator says, else on the devnet only."""
     return network.is_devnet if settings.open is None else settings.open
+
+
+def tls_of(settings: CoordinatorSettings, clock: Clock) -> Tls | None:
+    """Load the certificate that is named, or none; raises ConfigError."""
+    named = settings.tls_certificate, settings.tls_key
+    if not any(named):
+        return None
+    if not all(named):
+        raise ConfigError("serve HTTPS: name both files, --tls-certificate and --tls-key")
+    return Tls(Path(named[0]).expanduser(), Path(named[1]).expanduser(), clock)
+
+
+def _certified(tls: Tls | None) -> dict[str, str]:
+    return {"certificate_until": tls.until} if tls else {}
 
 
 def rates_of(settings: CoordinatorSettings) -> Rates:
@@ -194,6 +224,8 @@ def model_info(model: Model) -> ModelInfo:
         scheduler=model.defaults.scheduler,
         max_pixels=model.limits.max_pixels,
         max_steps=model.limits.max_steps,
+        schedulers=model.limits.schedulers,
+        loras={name: lora.digest for name, lora in model.loras.items()},
     )
 
 
@@ -203,7 +235,8 @@ def origins_of(node: Node, settings: CoordinatorSettings, port: int) -> set[str]
     Raises:
         ConfigError: --public-url is no address that may be called.
     """
-    origins = {f"http://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")}
+    scheme = "https" if settings.tls_certificate else "http"
+    origins = {f"{scheme}://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")}
     if settings.public_url:
         origins.add(check_origin(settings.public_url))
     try:

@@ -19,10 +19,10 @@ from cuckoo.domain.settings import MinerSettings
 from cuckoo.inference.hub import Fetched, fetch_all
 from cuckoo.inference.models import Model, load_registry
 from cuckoo.inference.pool import PoolOptions, WorkerPool, resolve_devices
-from cuckoo.protocol.eip712 import Domain
+from cuckoo.protocol.eip712 import Domain, Hasher
 from cuckoo.protocol.signing import Signer
 from cuckoo.protocol.views import DrawsView
-from cuckoo.roles.chain import Chain, require_node, why_not_eligible
+from cuckoo.roles.chain import Chain, require_node, watch_operator, why_not_eligible
 from cuckoo.roles.status import MinerStatus
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import MinerMetrics
@@ -31,6 +31,7 @@ from cuckoo.services.bookkeeping.booking import Booking
 from cuckoo.services.disputing.court import Court
 from cuckoo.services.disputing.jury import Jury
 from cuckoo.services.disputing.opinion import Opinions, Pool
+from cuckoo.services.disputing.passes import sign_pass
 from cuckoo.services.doctor.findings import read_findings, what_passed
 from cuckoo.services.mining import DurableReceipts, KeptLatents, Miner, Mining, MiningOptions
 from cuckoo.services.mining.coordinators import callable_coordinators
@@ -186,8 +187,7 @@ async def open_miner(
             node.node_id, mining.origins, draws, DrawsOnChain(chain.client), period_s=period_s, clock=chain.clock
         )
         mining.on_assignment = lambda signed: share.arrived(signed.assignment)
-        sender = Sender(chain.client, private_key)
-        jury = open_jury(chain, node.node_id, store, sender, disguise.jury(pool), settings)
+        jury = open_jury(chain, node.node_id, store, private_key, disguise.jury(pool), settings)
         yield [
             Service("mining", mining.run, drain),
             Service("workers", pool.watch),
@@ -200,19 +200,30 @@ async def open_miner(
             Service("questions", WhyIdle(node.node_id, mining, folder, clock=chain.clock).run),
             Service("store", store.writer.watch),
             Service("standing", lambda: watch_standing(chain, node.node_id)),
+            Service("operator", lambda: watch_operator(chain, node.node_id, signer.address)),
         ]
 
 
-def open_jury(chain: Chain, node_id: NodeId, store: Store, sender: Sender, pool: Pool, settings: MinerSettings) -> Jury:
+def open_jury(
+    chain: Chain, node_id: NodeId, store: Store, private_key: bytes, pool: Pool, settings: MinerSettings
+) -> Jury:
     """Name what judges others' results: evidence comes from the coordinators that this miner may call."""
+    signer, hasher = Signer(private_key), Hasher(Domain(chain.network.chain_id, chain.network.staking))
+
+    def connect(origin: str) -> CoordinatorClient:
+        return CoordinatorClient(
+            origin,
+            passes=lambda dispute, digest: sign_pass(signer, hasher, node_id, dispute, digest, chain.clock.now()),
+        )
 
     def origins(coordinator: NodeId) -> list[str]:
         known = callable_coordinators(chain.registry.coordinators(), chain.network.chain_id)
         order = sorted(known, key=lambda node: (node != coordinator, -known[node].weight_wei))
         return [known[node].origin for node in order[:EVIDENCE_ORIGINS]]
 
-    opinions = Opinions(pool, origins=origins, connect=CoordinatorClient, clock=chain.clock)
-    return Jury(node_id, store, Court(chain.client, sender), opinions, clock=chain.clock, judges=settings.juror)
+    opinions = Opinions(pool, origins=origins, connect=connect, clock=chain.clock)
+    court = Court(chain.client, Sender(chain.client, private_key))
+    return Jury(node_id, store, court, opinions, clock=chain.clock, judges=settings.juror)
 
 
 def find_models(names: Sequence[str]) -> list[Model]:

@@ -40,7 +40,7 @@ _SENTENCES = {
     Exclusion.UNHEALTHY: "it failed too often lately and is left out until it has recovered",
     Exclusion.NO_POLL: "no poll of it is waiting",
     Exclusion.SLOTS_TAKEN: "all its slots are taken",
-    Exclusion.MODEL_NOT_LOADED: "it has not loaded the model",
+    Exclusion.MODEL_NOT_LOADED: "it has not loaded the model, or lacks a LoRA",
     Exclusion.TOO_MANY_PIXELS: "the picture is larger than it takes",
     Exclusion.TOO_MANY_STEPS: "the task has more steps than it takes",
     Exclusion.PRICE_TOO_LOW: "the price is below what it asks",
@@ -60,6 +60,7 @@ class Limits(NamedTuple):
     max_steps: int
     min_rate_wei: int
     escrow_bits: int
+    loras: frozenset[str]
 
 
 def limits_of(capability: Capability, free_escrow_wei: Wei) -> Limits:
@@ -69,11 +70,14 @@ def limits_of(capability: Capability, free_escrow_wei: Wei) -> Limits:
         capability.max_steps,
         capability.min_rate_wei,
         max(0, free_escrow_wei).bit_length(),
+        capability.loras,
     )
 
 
 def misfit(limits: Limits, demand: Demand) -> Exclusion | None:
     """Return why nodes of these limits can not take the task; None when they can (escrow: when it may suffice)."""
+    if not demand.loras <= limits.loras:
+        return Exclusion.MODEL_NOT_LOADED
     if demand.pixels > limits.max_pixels:
         return Exclusion.TOO_MANY_PIXELS
     if demand.steps > limits.max_steps:

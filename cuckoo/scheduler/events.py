@@ -51,6 +51,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
         pictures: how many pictures.
         price_wei: what the coordinator pays for the attempt.
         avoid: nodes that may not do it: their own work, or their owner's, is checked by it.
+        loras: digests of the LoRAs that must be there.
     """
 
     model: ModelDigest
@@ -59,6 +60,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     pictures: int = 1
     price_wei: Wei = Wei(0)
     avoid: frozenset[NodeId] = frozenset()
+    loras: frozenset[str] = frozenset()
 
     @property
     def work(self) -> int:
@@ -73,12 +75,14 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
         max_pixels: largest width x height of one picture that fits its memory.
         max_steps: most denoising steps.
         min_rate_wei: least price of a megapixel-step.
+        loras: digests of the LoRAs that it has for the model.
     """
 
     model: ModelDigest
     max_pixels: int
     max_steps: int
     min_rate_wei: Wei = Wei(0)
+    loras: frozenset[str] = frozenset()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -50,10 +50,10 @@ class Proving:
             try:
                 state, detail = await self._prove(second)
             except (TransientError, ConfigError) as error:
-                log.warning("not proven yet that a miner signed twice", miner=second.miner_node, reason=str(error))
+                log.warning("not proven yet that a miner signed twice", **_of(second), reason=str(error))
                 continue
             await self._store.writer.execute(self._store.proofs.close(second, state, detail))
-            log.warning("a miner signed two results", miner=second.miner_node, state=state.value, detail=detail)
+            log.warning("a miner signed two results", **_of(second), state=state.value, detail=detail)
 
     async def _prove(self, second: SecondReceipt) -> tuple[ProofState, str]:
         try:
@@ -88,3 +88,7 @@ class ChainCourt:
     ) -> None:
         """Convict the miner."""
         await self._disputes.prove_two_receipts(self._sender, assignment, first, second)
+
+
+def _of(second: SecondReceipt) -> dict[str, object]:
+    return {"task": second.task_id, "attempt": second.attempt, "miner": second.miner_node}

@@ -2,6 +2,8 @@
 
 import structlog
 
+from cuckoo.protocol.messages import decode_binary
+from cuckoo.protocol.receipts import Assignment
 from cuckoo.runtime.clock import Clock
 from cuckoo.storage.store import Store
 
@@ -46,8 +48,9 @@ class Retention:
             await self._clock.sleep(PAUSE_S)
         for over in (self._store.accusations, self._store.verdicts):
             await writer.execute(over.forget_before(before))
-        for digest in await self._store.accusations.kept():
-            await writer.execute(self._store.blobs.keep(digest, before))
+        for one in await self._store.accusations.unfinished():
+            for digest in (*one.pictures, *decode_binary(one.assignment, Assignment).parameters.inputs):
+                await writer.execute(self._store.blobs.keep(digest, before))
         segments = await self._store.blobs.drop_before(before)
         await writer.execute(self._store.draws.forget_before(int(before) // self._draw_period_s))
         if total or segments:

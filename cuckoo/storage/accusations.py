@@ -170,10 +170,6 @@ class Accusations:
         found = await self._read("WHERE dispute = ?", (dispute,))
         return found[0] if found else None
 
-    async def kept(self) -> set[bytes]:
-        """Read the blobs that jurors still need."""
-        return {digest for one in await self.unfinished() for digest in one.pictures}
-
     async def _read(self, clauses: str, values: tuple[object, ...]) -> list[StoredAccusation]:
         rows = await self._reader.execute(
             lambda connection: connection.execute(f"SELECT {_COLUMNS} FROM accusations {clauses}", values).fetchall()

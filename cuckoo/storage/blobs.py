@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
-from cuckoo.domain.errors import NotFound
+from cuckoo.domain.errors import NotFound, TakenDown
 from cuckoo.storage.segments import Segments
 from cuckoo.storage.writer import Command, Reader, Writer
 
@@ -70,18 +70,21 @@ class Blobs:
                 (digest, segment),
             ).fetchone()
             if stored is None:
-                offset, end = self._segments.append(segment, digest, data)
-                connection.execute(
-                    "INSERT INTO blob_segments VALUES (?, ?) ON CONFLICT DO UPDATE SET length = excluded.length",
-                    (segment, end),
-                )
-                connection.execute("INSERT INTO blobs VALUES (?, ?, ?, ?)", (digest, segment, offset, len(data)))
+                self._append(connection, segment, digest, data)
             return digest
 
         return run
 
+    def _append(self, connection: sqlite3.Connection, segment: int, digest: bytes, data: bytes) -> None:
+        offset, end = self._segments.append(segment, digest, data)
+        connection.execute(
+            "INSERT INTO blob_segments VALUES (?, ?) ON CONFLICT DO UPDATE SET length = excluded.length",
+            (segment, end),
+        )
+        connection.execute("INSERT INTO blobs VALUES (?, ?, ?, ?)", (digest, segment, offset, len(data)))
+
     def keep(self, digest: bytes, at: float) -> Command[bool]:
-        """Copy a blob forward where ``drop_before(at)`` would take it away.
+        """Copy a blob forward where ``drop_before(at)`` would take it away, also one that is withheld.
 
         Returns (from the command):
             Whether it was copied: False also where it is not here.
@@ -94,18 +97,32 @@ class Blobs:
             data = self._segments.read(*row)
             if blob_hash(data) != digest:
                 return False
-            self.put(data)(connection)
+            self._append(connection, int(self._clock()) // SEGMENT_S, digest, data)
             return True
 
         return run
 
-    async def get(self, digest: bytes) -> bytes:
+    async def get(self, digest: bytes, *, names: tuple[bytes, ...] = (), withheld: bool = False) -> bytes:
         """Read a blob.
 
+        Args:
+            digest: its hash.
+            names: other hashes that its content has; it is not read where one of them was taken down.
+            withheld: read it also where it was taken down, while it is still there.
+
         Raises:
-            NotFound: there is no such blob, it was dropped with its segment or taken down, or the disk damaged it.
+            TakenDown: it was taken down.
+            NotFound: there is no such blob, it was dropped with its segment, or the disk damaged it.
         """
-        data = await self._reader.execute(lambda connection: self._read(connection, digest))
+
+        def read(connection: sqlite3.Connection) -> bytes | None:
+            if not withheld and any(_is_down(connection, one) for one in (digest, *names)):
+                raise TakenDown(f"read blob {digest.hex()}: the operator has taken it down")
+            return self._read(connection, digest)
+
+        data = await self._reader.execute(read)
+        if data is None and withheld and await self.is_down(digest):
+            raise TakenDown(f"read blob {digest.hex()}: the operator has taken it down")
         if data is None:
             raise NotFound(f"read blob {digest.hex()}: it was never here, or its time of keeping is over")
         if blob_hash(data) != digest:
@@ -130,6 +147,29 @@ class Blobs:
             await self._writer.execute(self._remove(segment))
         return len(old)
 
+    async def is_down(self, digest: bytes) -> bool:
+        """Tell whether a hash was taken down."""
+        return await self._reader.execute(lambda connection: _is_down(connection, digest))
+
+    async def withheld(self) -> list[bytes]:
+        """Read the hashes that were taken down and whose content is still there."""
+        rows = await self._reader.execute(
+            lambda connection: connection.execute(
+                "SELECT DISTINCT hash FROM blobs WHERE hash IN (SELECT hash FROM blob_takedowns)"
+            ).fetchall()
+        )
+        return [digest for (digest,) in rows]
+
+    def withhold(self, digest: bytes) -> Command[None]:
+        """Take a hash down for good: it is neither read nor stored again; what is there is left to ``takedown``."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO blob_takedowns VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, self._clock())
+            )
+
+        return run
+
     def takedown(self, digest: bytes) -> Command[int]:
         """Overwrite a blob with zeros wherever it lies, for good; the command returns how many copies there were."""
 
@@ -140,9 +180,7 @@ class Blobs:
             for segment, offset, length in copies:
                 self._segments.zero(segment, offset, length)
             connection.execute("DELETE FROM blobs WHERE hash = ?", (digest,))
-            connection.execute(
-                "INSERT INTO blob_takedowns VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, self._clock())
-            )
+            self.withhold(digest)(connection)
             return len(copies)
 
         return run
@@ -201,6 +239,10 @@ class Blobs:
                 self._segments.remove(segment)
 
         return run
+
+
+def _is_down(connection: sqlite3.Connection, digest: bytes) -> bool:
+    return connection.execute("SELECT 1 FROM blob_takedowns WHERE hash = ?", (digest,)).fetchone() is not None
 
 
 def _last_before(at: float) -> int:

@@ -2,6 +2,7 @@
 # ruff: noqa: S608 - the SQL is put together from this package's own column lists, never from what anybody sent
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from cuckoo.domain.amounts import Wei
@@ -41,6 +42,8 @@ class Receipts:
             if earlier:
                 return earlier[0]
             result_hash = self._blobs.put(receipt.result)(connection)
+            for one in receipt.inputs:
+                self._blobs.put(one)(connection)
             connection.execute(
                 f"INSERT INTO receipts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'signed', NULL, ?, ?, ?)",
                 (
@@ -114,6 +117,10 @@ class Receipts:
         if receipt.result_hash is None:  # settled by an older version
             raise NotFound(f"read the upload for assignment {receipt.assignment_hash.hex()}: it was {receipt.state}")
         return await self._blobs.get(receipt.result_hash)
+
+    async def inputs(self, digests: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Read what a result was made from, by its hashes; raises NotFound as ``result``."""
+        return tuple([await self._blobs.get(digest) for digest in digests])
 
     async def last_sequence(self, coordinator_node: NodeId) -> int:
         """Read the highest sequence seen from a coordinator; 0 where there was none."""

@@ -35,6 +35,7 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True):
         owner_key: id of the API key that owns the task; None where there are no keys.
         price_wei: what it pays the miner that finishes it.
         avoid: nodes that may not be given it.
+        inputs: what the parameters name by its hash, kept as blobs.
     """
 
     task_id: TaskId
@@ -42,6 +43,7 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     price_wei: Wei = Wei(0)
     avoid: tuple[NodeId, ...] = ()
+    inputs: tuple[bytes, ...] = ()
     body: bytes = b""
     idempotency_key: str | None = None
     owner_key: int | None = None
@@ -269,6 +271,7 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True):
         price_wei: what the coordinator owes for it.
         model: digest of the model that made it.
         assignment: the encoded SignedAssignment, which shows a jury what was asked for.
+        inputs: what it was made from besides, kept as blobs for the same end.
     """
 
     assignment_hash: bytes
@@ -283,6 +286,7 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True):
     price_wei: Wei = Wei(0)
     model: str = ""
     assignment: bytes = b""
+    inputs: tuple[bytes, ...] = ()
 
 
 class StoredReceipt(msgspec.Struct, frozen=True, kw_only=True):

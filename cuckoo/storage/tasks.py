@@ -55,6 +55,8 @@ class TaskStore:
                 ).lastrowid
             except sqlite3.IntegrityError as error:
                 raise Conflict(f"store task {task.task_id}: {error}") from error
+            for one in task.inputs:
+                self._blobs.put(one)(connection)
             stored = StoredTask(
                 position=position or 0,
                 task_id=task.task_id,

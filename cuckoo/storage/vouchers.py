@@ -26,13 +26,20 @@ class Vouchers:
         self._reader = reader
 
     def keep(self, voucher: StoredVoucher) -> Command[bool]:
-        """Keep a voucher; the command says whether it is the best one now (False: there is a better or equal one)."""
+        """Keep a voucher; the command says whether it is the best one now (False: there is a better one, or this one).
+
+        Of two over the same amount the later one is better: a coordinator signs with another key once that is replaced,
+        and the old key's vouchers lapse.
+        """
 
         def run(connection: sqlite3.Connection) -> bool:
             row = connection.execute(
-                "SELECT cumulative_wei FROM vouchers WHERE coordinator_node = ?", (voucher.coordinator_node,)
+                "SELECT cumulative_wei, signature FROM vouchers WHERE coordinator_node = ?", (voucher.coordinator_node,)
             ).fetchone()
-            if row is not None and int(row[0]) >= voucher.cumulative_wei:
+            if row is not None and (
+                int(row[0]) > voucher.cumulative_wei
+                or (int(row[0]), row[1]) == (voucher.cumulative_wei, voucher.signature)
+            ):
                 return False
             connection.execute(
                 "INSERT INTO vouchers VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET cumulative_wei = "

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from cuckoo.domain.errors import BodyTooLarge, BodyTooSlow, WrongContentType
+from cuckoo.domain.errors import BodyTooLarge, BodyTooSlow, InvalidField, WrongContentType
 from cuckoo.protocol.messages import Buffer, decode_binary, decode_json, encode_binary, encode_json
 from cuckoo.protocol.routes import Route
 
@@ -79,6 +79,8 @@ def decode(route: Route, body: Buffer) -> Any:
     """
     if route.request is None:
         return None
+    if route.elements_max and (commas := body.count(b",")) > route.elements_max:
+        raise InvalidField("body", f"{commas:,} commas", f"at most {route.elements_max:,}: no such request has more")
     return decode_binary(body, route.request) if route.binary else decode_json(body, route.request)
 
 
@@ -89,6 +91,13 @@ def reply(route: Route, message: msgspec.Struct | None, status: int = 200) -> we
     if route.binary:
         return web.Response(body=encode_binary(message), content_type=MSGPACK, status=status)
     return json_response(message, status)
+
+
+def packed_response(payload: bytes) -> web.Response:
+    """Write an input of a task, smaller on the way where the caller takes that."""
+    response = web.Response(body=payload, content_type="application/octet-stream")
+    response.enable_compression()
+    return response
 
 
 def json_response(message: msgspec.Struct, status: int = 200) -> web.Response:

@@ -1,14 +1,28 @@
 """Which pages of other addresses may call the public API. Source: WHATWG Fetch, section 3.2."""
 
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+
+from cuckoo.domain.errors import OriginRefused
 
 ANY = "*"
 PATHS = ("/v1/", "/openapi.json")
 _EXPOSED = "ETag, Location, Retry-After, X-Cuckoo-Task"
 _PREFLIGHT_S = 600
+
+
+def check_origin(request: web.Request, origins: Collection[str]) -> None:
+    """Refuse a form from a page of another address, which browsers send without asking.
+
+    Raises:
+        OriginRefused: it is not among ``origins``.
+    """
+    origin = request.headers.get("Origin", "")
+    if origin and ANY not in origins and origin not in origins and urlsplit(origin).netloc != request.host:
+        raise OriginRefused(f"take a form: pages of {origin[:200]!r} may not send one; cors_origins says which may")
 
 
 def allow_origins(app: web.Application, origins: Collection[str]) -> Middleware:

@@ -34,6 +34,11 @@ _HEARD_S = 1.0
 _INTERNAL = "something went wrong here that is not your fault; it is in the server's log"
 
 
+def _of(request: web.Request) -> dict[str, str]:
+    """Return which task and attempt a path names, for the log."""
+    return {name: request.match_info[name] for name in ("task", "attempt") if name in request.match_info}
+
+
 def told(request: web.Request, body: ErrorBody, status: int) -> web.Response:
     """Answer with a refusal, in the shape that the caller's API has."""
     if request.path.startswith(SD_PATHS):
@@ -55,7 +60,7 @@ def told(request: web.Request, body: ErrorBody, status: int) -> web.Response:
 def refusal(request: web.Request, error: CuckooError) -> web.Response:
     """Turn one of our errors into an answer; what is not the caller's fault is told without detail."""
     if not isinstance(error, PeerFault):
-        log.error("request failed", error=str(error), code=error.code)
+        log.error("request failed", **_of(request), error=str(error), code=error.code)
         return told(request, ErrorBody(code=error.code, message=_INTERNAL), 503)
     body = ErrorBody(
         code=error.code,
@@ -90,7 +95,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ConnectionError:
         raise
     except Exception:
-        log.exception("request crashed", method=request.method, path=request.path)
+        log.exception("request crashed", method=request.method, path=request.path, **_of(request))
         return told(request, ErrorBody(code="internal", message=_INTERNAL), 500)
 
 

@@ -7,7 +7,7 @@ import hmac
 import io
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from cuckoo.protocol.messages import TaskRequest, TaskView
 from cuckoo.protocol.openai import (
     PARTIAL_IMAGES_MAX,
     CompletedImage,
+    EditRequest,
     ErrorDetail,
     ErrorEnvelope,
     Image,
@@ -35,6 +36,8 @@ from cuckoo.runtime.clock import Clock
 from cuckoo.services.dispatch.apps import AppDesk
 from cuckoo.storage.keys import ApiKey
 from cuckoo.web.bodies import json_response
+from cuckoo.web.cors import check_origin
+from cuckoo.web.forms import edit_request, edited, read_form
 from cuckoo.web.mounting import mount, number_in
 from cuckoo.web.streaming import Streams, stream_frames
 
@@ -52,8 +55,9 @@ _GONE = (EventKind.FAILED, EventKind.CANCELLED)
 class ImagesApi:
     """``/v1/images``: a task, waited for."""
 
-    def __init__(self, apps: AppDesk, streams: Streams, clock: Clock) -> None:
-        """Take the use case, the count of open streams, and time."""
+    def __init__(self, apps: AppDesk, streams: Streams, clock: Clock, *, origins: Collection[str] = ()) -> None:
+        """Take the use case, the count of open streams, time, and whose pages may send forms."""
+        self._origins = origins
         self._apps = apps
         self._streams = streams
         self._clock = clock
@@ -64,17 +68,30 @@ class ImagesApi:
         app: web.Application,
         *,
         body_limit: int,
+        picture_body_limit: int,
         admit: Callable[[web.Request], None],
         key: web.RequestKey[ApiKey],
     ) -> None:
         """Put the routes onto an application; ``admit`` writes the caller's API key under ``key``."""
         self._key = key
+        self._upload_limit = picture_body_limit
         mount(app, routes.CREATE_IMAGE, self.create, body_limit=body_limit, admit=admit)
+        mount(app, routes.EDIT_IMAGE, self.edit, body_limit=picture_body_limit, admit=admit)
         mount(app, routes.IMAGE_FILE, self.file, body_limit=body_limit)
 
     async def create(self, request: web.Request, body: ImagesRequest) -> web.StreamResponse:
         """Pictures, when they are done; or events while they are drawn."""
-        wanted, key = task_request(body), request.get(self._key)
+        return await self._serve(request, body, task_request(body))
+
+    async def edit(self, request: web.Request, _: Any) -> web.StreamResponse:
+        """Likewise, of a picture: with a mask of its transparent parts, else of all of it."""
+        check_origin(request, self._origins)
+        form = await read_form(request, self._upload_limit)
+        body = edit_request(form)
+        return await self._serve(request, body, await asyncio.to_thread(edited, form, task_request(body)))
+
+    async def _serve(self, request: web.Request, body: ImagesRequest, wanted: TaskRequest) -> web.StreamResponse:
+        key = request.get(self._key)
         with self._streams.one_of(key):
             view, _ = await self._apps.submit(wanted, key=key)
             owner = None if key is None else key.key_id
@@ -114,12 +131,14 @@ class ImagesApi:
     async def _frames(self, body: ImagesRequest, view: TaskView, owner: int | None) -> AsyncIterator[bytes]:
         yield _QUEUED
         form, shown = body.output_format or "png", 0
+        kind = "image_edit" if isinstance(body, EditRequest) else "image_generation"
         async for event in self._apps.events(view.task_id, owner):
             if event.kind in _GONE:
                 yield _failed(event)
                 return
             if event.preview and shown < (body.partial_images or 0) and event.step * 4 >= event.steps * (shown + 1):
                 partial = PartialImage(
+                    type=f"{kind}.partial_image",
                     partial_image_index=shown,
                     b64_json=_base64(await _converted(event.preview, form, body.output_compression)),
                     created_at=int(self._clock.now()),
@@ -130,6 +149,7 @@ class ImagesApi:
                 yield _frame(partial)
         for index in range(view.parameters.pictures):
             completed = CompletedImage(
+                type=f"{kind}.completed",
                 b64_json=_base64(await self._picture(view, index, owner, body)),
                 created_at=int(self._clock.now()),
                 size=_size(view),
@@ -209,8 +229,7 @@ def _base64(content: bytes) -> str:
 
 
 def _frame(event: PartialImage | CompletedImage) -> bytes:
-    kind = event.__struct_config__.tag
-    return b"event: %s\ndata: %s\n\n" % (str(kind).encode(), msgspec.json.encode(event))
+    return b"event: %s\ndata: %s\n\n" % (event.type.encode(), msgspec.json.encode(event))
 
 
 async def _converted(png: bytes, form: OutputFormat, quality: int | None) -> bytes:

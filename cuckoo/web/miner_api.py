@@ -25,8 +25,8 @@ from cuckoo.protocol.messages import (
 )
 from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.sessions import Sessions, SignedIn
-from cuckoo.web.bodies import reply
-from cuckoo.web.mounting import Handle, attempt_in, mount, number_in, task_in
+from cuckoo.web.bodies import packed_response, reply
+from cuckoo.web.mounting import Handle, attempt_in, digest_in, mount, number_in, task_in
 
 _BEARER = "Bearer "
 _CHALLENGE_MAX = 2**63 - 1
@@ -55,6 +55,7 @@ class MinerApi:
             "poll": self.poll,
             "progress": self.progress,
             "result": self.result,
+            "input": self.input,
             "failure": self.failure,
             "challenge": self.challenge,
             "missed": self.missed,
@@ -64,7 +65,7 @@ class MinerApi:
                 app,
                 route,
                 handlers[route.name],
-                body_limit=picture_body_limit if route.binary else body_limit,
+                body_limit=picture_body_limit if route.pictures else body_limit,
                 admit=self._admit if route.caller is routes.Caller.MINER else None,
                 most_bytes=self._most_bytes if route is routes.RESULT else None,
             )
@@ -125,6 +126,12 @@ class MinerApi:
         """Pictures and receipt: durable when answered."""
         node = _node_of(request)
         return await self._miners.result(node, task_in(request), attempt_in(request), body)
+
+    async def input(self, request: web.Request, _: Any) -> web.Response:
+        """A source, a mask, or a list of LoRAs."""
+        node, digest = _node_of(request), digest_in(request)
+        payload = await self._miners.input(node, task_in(request), attempt_in(request), digest)
+        return packed_response(payload)
 
     async def failure(self, request: web.Request, body: Failure) -> Accepted:
         """An attempt that brings no result."""

@@ -53,10 +53,13 @@ _QUERY: dict[str, list[dict[str, Any]]] = {
     "submit_task": [_IDEMPOTENCY_KEY],
     "submit_batch": [_IDEMPOTENCY_KEY],
 }
+_PACKED = {"type": "string", "description": "bytes with this sha256: a packed picture, or a list of LoRAs"}
 _BODILESS = {
     "task_events": ("text/event-stream", {"type": "string", "description": "events whose data is a TaskEvent"}),
     "task_picture": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
     "dispute_picture": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
+    "dispute_input": ("application/octet-stream", _PACKED),
+    "input": ("application/octet-stream", _PACKED),
     "image_file": ("image/png", {"type": "string", "contentMediaType": "image/png"}),
     "sd_interrupt": ("application/json", {"type": "object"}),
     "sd_models": ("application/json", {"type": "array"}),
@@ -67,6 +70,21 @@ _BODILESS = {
     "openapi": ("application/json", {"type": "object"}),
     "reference": ("text/html", {"type": "string"}),
 }
+_EDIT_FORM: dict[str, Any] = {
+    "title": "EditForm",
+    "description": "The fields of ImagesRequest, with two files.",
+    "type": "object",
+    "required": ["image", "prompt"],
+    "properties": {
+        "image": {"type": "string", "description": "a PNG, JPEG or WebP file"},
+        "mask": {"type": "string", "description": "likewise, transparent where the picture is drawn anew"},
+        "prompt": {"type": "string", "maxLength": PROMPT_MAX},
+        "model": {"type": "string"},
+        "n": {"type": "integer", "minimum": 1, "maximum": PICTURES_MAX},
+        "size": {"type": "string"},
+        "stream": {"type": "boolean"},
+    },
+}
 _SUMMARIES = {
     "sign_in": "Ask to sign in as a miner; the coordinator signs first",
     "open_session": "Prove to be the miner and open a session",
@@ -74,6 +92,7 @@ _SUMMARIES = {
     "poll": "Offer a free slot and wait for an assignment; 204 when none came",
     "progress": "Report a step; the answer says whether to stop",
     "result": "Upload pictures and the signed receipt",
+    "input": "Read what a task is made from besides its text",
     "failure": "Report that an attempt brings no result",
     "challenge": "Show latents of a result that is being checked",
     "missed": "Read which tasks of the last hour went to other miners, and why",
@@ -85,6 +104,8 @@ _SUMMARIES = {
     "task_picture": "Read a picture",
     "task_receipt": "Read the signed receipt of a task that is done",
     "create_image": "Ask for pictures as OpenAI's API has it, and wait for them",
+    "edit_image": "Ask for an edited picture as OpenAI's API has it, and wait for it",
+    "img2img": "Ask for pictures of a picture as AUTOMATIC1111's API has it, and wait for them",
     "txt2img": "Ask for pictures as AUTOMATIC1111's API has it, and wait for them",
     "sd_progress": "Read how far the newest of the caller's requests is",
     "sd_interrupt": "Take that one back",
@@ -101,7 +122,9 @@ _SUMMARIES = {
     "list_disputes": "List the disputes whose evidence is here",
     "get_dispute": "Read what jurors judge: assignment, receipt, signatures, and which pictures",
     "dispute_picture": "Read a picture that jurors judge",
+    "dispute_input": "Read what jurors make a disputed result again from",
     "file_evidence": "Show jurors a task whose evidence is not here: what the accused was given and made of it",
+    "report": "Report a picture to the operator",
     "healthz": "Ask whether the process lives",
     "readyz": "Ask whether tasks are taken and drawn for",
     "metrics": "Read Prometheus metrics",
@@ -123,6 +146,7 @@ def openapi_document() -> bytes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     schemas["TaskRequest"] = _with_limits(schemas["TaskRequest"])
     schemas = {name: _described(_as_on_the_wire(schema)) for name, schema in schemas.items()}
+    schemas["EditForm"] = _EDIT_FORM
     _add_examples(paths, schemas)
     document = {
         "openapi": "3.1.0",
@@ -161,6 +185,11 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.request is not None:
         kind = "application/msgpack" if route.binary else "application/json"
         operation["requestBody"] = {"required": True, "content": {kind: {"schema": _reference(route.request)}}}
+    if route.name == "edit_image":
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": {"$ref": _REFERENCE.format(name="EditForm")}}},
+        }
     if route.caller is Caller.MINER:
         operation["security"] = [{"session": []}]
     if route.caller is Caller.APP:
@@ -249,6 +278,7 @@ def _with_limits(request: dict[str, Any]) -> dict[str, Any]:
         "guidance": {"minimum": 0, "maximum": GUIDANCE_MAX_THOUSANDTHS / 1_000},
         "scheduler": {"enum": ["", *SCHEDULERS]},
         "seed": {"minimum": 0, "maximum": SEED_MAX - PICTURES_MAX},
+        "strength": {"exclusiveMinimum": 0, "maximum": 1},
     }
     properties = {name: schema | limits.get(name, {}) for name, schema in request["properties"].items()}
     return request | {"properties": properties}

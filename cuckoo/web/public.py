@@ -1,5 +1,6 @@
 """The public API: what apps, and anybody who wants to check a coordinator, may call."""
 
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
@@ -26,7 +27,7 @@ from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
 from cuckoo.services.seeds import Seeds
 from cuckoo.storage.keys import ApiKey
-from cuckoo.web.bodies import JSON, json_response
+from cuckoo.web.bodies import JSON, json_response, packed_response
 from cuckoo.web.images import ImagesApi
 from cuckoo.web.mounting import Handle, digest_in, mount, number_in, task_in
 from cuckoo.web.openapi import openapi_document
@@ -52,13 +53,24 @@ def _dispute_in(request: web.Request) -> int:
     return number_in(request.match_info["dispute"], "dispute", 1, _DISPUTE_MAX)
 
 
+def _pass_in(request: web.Request) -> str:
+    return request.headers.get("Authorization", "")
+
+
 class PublicApi:
     """Handlers; each is a line or two around a use case."""
 
     def __init__(
-        self, dispatch: Dispatch, seeds: Seeds, keys: AppKeys, evidence: Evidence, *, streams_limit: int
+        self,
+        dispatch: Dispatch,
+        seeds: Seeds,
+        keys: AppKeys,
+        evidence: Evidence,
+        *,
+        streams_limit: int,
+        origins: Collection[str] = (),
     ) -> None:
-        """Take the use cases, and how many event streams may be open."""
+        """Take the use cases, how many event streams may be open, and whose pages may send forms."""
         self._evidence = evidence
         self._keys = keys
         self._streams = Streams(streams_limit)
@@ -66,7 +78,7 @@ class PublicApi:
         self._apps = dispatch.apps
         self._overview = dispatch.overview
         self._seeds = seeds
-        self._images = ImagesApi(dispatch.apps, self._streams, SystemClock())
+        self._images = ImagesApi(dispatch.apps, self._streams, SystemClock(), origins=origins)
         self._sdapi = SdApi(dispatch.apps, dispatch.catalogue, self._streams)
         self._openapi = openapi_document()
         self._reference = Reference(self._openapi)
@@ -89,6 +101,7 @@ class PublicApi:
             "list_disputes": self.list_disputes,
             "get_dispute": self.get_dispute,
             "dispute_picture": self.dispute_picture,
+            "dispute_input": self.dispute_input,
             "file_evidence": self.file_evidence,
             "healthz": self.healthz,
             "readyz": self.readyz,
@@ -99,10 +112,16 @@ class PublicApi:
         admits = {"file_evidence": self._admit_evidence}
         for route in routes.PUBLIC_ROUTES:
             admit = admits.get(route.name, self._admit if route.caller is routes.Caller.APP else None)
-            limit = picture_body_limit if route.binary else body_limit
+            limit = picture_body_limit if route.pictures else body_limit
             mount(app, route, handlers[route.name], body_limit=limit, admit=admit)
         for door in (self._images, self._sdapi):
-            door.mount(app, body_limit=body_limit, admit=self._admit_guests, key=_KEY)
+            door.mount(
+                app,
+                body_limit=body_limit,
+                picture_body_limit=picture_body_limit,
+                admit=self._admit_guests,
+                key=_KEY,
+            )
 
     def _admit(self, request: web.Request) -> None:
         key = self._keys.admit(request.headers.get("Authorization"))
@@ -193,8 +212,12 @@ class PublicApi:
 
     async def dispute_picture(self, request: web.Request, _: Any) -> web.Response:
         """A PNG file that jurors judge."""
-        png = await self._evidence.picture(_dispute_in(request), digest_in(request))
+        png = await self._evidence.picture(_dispute_in(request), digest_in(request), _pass_in(request))
         return web.Response(body=png, content_type="image/png", headers={"X-Content-Type-Options": "nosniff"})
+
+    async def dispute_input(self, request: web.Request, _: Any) -> web.Response:
+        """A source, a mask, or a list of LoRAs that jurors need."""
+        return packed_response(await self._evidence.input(_dispute_in(request), digest_in(request), _pass_in(request)))
 
     def _admit_evidence(self, request: web.Request) -> None:
         self._evidence.check_wanted(_dispute_in(request))

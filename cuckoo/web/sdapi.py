@@ -12,8 +12,9 @@ from cuckoo.domain.errors import InvalidField, NotFound, Overloaded
 from cuckoo.domain.identifiers import parse_task_id
 from cuckoo.domain.task import PICTURES_MAX
 from cuckoo.protocol import routes
+from cuckoo.protocol.inputs import decoded, inverted
 from cuckoo.protocol.messages import TaskRequest, TaskView
-from cuckoo.protocol.sdapi import SAMPLERS, JobState, Pictures, ProgressView, Txt2Img
+from cuckoo.protocol.sdapi import SAMPLERS, Img2Img, JobState, Pictures, ProgressView, Txt2Img, split_loras
 from cuckoo.protocol.views import EventKind
 from cuckoo.services.dispatch.apps import AppDesk
 from cuckoo.services.dispatch.catalogue import Catalogue
@@ -40,6 +41,7 @@ class SdApi:
         app: web.Application,
         *,
         body_limit: int,
+        picture_body_limit: int,
         admit: Callable[[web.Request], None],
         key: web.RequestKey[ApiKey],
     ) -> None:
@@ -47,6 +49,7 @@ class SdApi:
         self._key = key
         for route, handle in (
             (routes.TXT2IMG, self.txt2img),
+            (routes.IMG2IMG, self.img2img),
             (routes.SD_PROGRESS, self.progress),
             (routes.SD_INTERRUPT, self.interrupt),
             (routes.SD_MODELS, self.models),
@@ -54,7 +57,8 @@ class SdApi:
             (routes.SD_OPTIONS, self.options),
             (routes.SD_SCRIPTS, self.scripts),
         ):
-            mount(app, route, handle, body_limit=body_limit, admit=admit)
+            limit = picture_body_limit if route.pictures else body_limit
+            mount(app, route, handle, body_limit=limit, admit=admit)
 
     def _owner(self, request: web.Request) -> int | None:
         key = request.get(self._key)
@@ -62,7 +66,22 @@ class SdApi:
 
     async def txt2img(self, request: web.Request, body: Txt2Img) -> Pictures:
         """Pictures, when they are done."""
-        wanted, key, owner = self._wanted(body), request.get(self._key), self._owner(request)
+        return await self._serve(request, body, self._wanted(body))
+
+    async def img2img(self, request: web.Request, body: Img2Img) -> Pictures:
+        """Pictures of a picture, when they are done."""
+        if len(body.init_images) != 1:
+            raise InvalidField("init_images", f"{len(body.init_images)} pictures", "must be one")
+        mask = body.mask or ""
+        if mask and body.inpainting_mask_invert:
+            mask = await asyncio.to_thread(_inverted, mask)
+        wanted = msgspec.structs.replace(
+            self._wanted(body), source=body.init_images[0], mask=mask, strength=body.denoising_strength
+        )
+        return await self._serve(request, body, wanted)
+
+    async def _serve(self, request: web.Request, body: Txt2Img, wanted: TaskRequest) -> Pictures:
+        key, owner = request.get(self._key), self._owner(request)
         with self._streams.one_of(key):
             view, _ = await self._apps.submit(wanted, key=key)
             try:
@@ -77,7 +96,7 @@ class SdApi:
                     del self._under_way[owner]
         return Pictures(
             images=tuple(base64.b64encode(png).decode() for png in pictures) if body.send_images else (),
-            parameters=msgspec.to_builtins(body),
+            parameters=_repeated(body),
             info=_info(view, body),
         )
 
@@ -160,9 +179,11 @@ class SdApi:
         count = body.batch_size * body.n_iter
         if not 1 <= count <= PICTURES_MAX:
             raise InvalidField("batch_size", count, f"times n_iter must be 1 to {PICTURES_MAX}")
+        prompt, loras = split_loras(body.prompt)
         chosen = (body.override_settings or {}).get("sd_model_checkpoint")
         return TaskRequest(
-            prompt=body.prompt,
+            prompt=prompt,
+            loras=loras,
             negative_prompt=body.negative_prompt,
             model=chosen if isinstance(chosen, str) else "",
             pictures=count,
@@ -173,6 +194,18 @@ class SdApi:
             scheduler=SAMPLERS.get(sampler, ""),
             seed=None if body.seed < 0 else body.seed,
         )
+
+
+def _inverted(mask: str) -> str:
+    return base64.b64encode(inverted(decoded(mask, "mask"))).decode()
+
+
+def _repeated(body: Txt2Img) -> dict[str, Any]:
+    """Return what was asked, without the pictures, as the original does unless it is told otherwise."""
+    asked: dict[str, Any] = msgspec.to_builtins(body)
+    if isinstance(body, Img2Img) and not body.include_init_images:
+        asked |= {"init_images": None, "mask": None}
+    return asked
 
 
 def _info(view: TaskView, body: Txt2Img) -> str:

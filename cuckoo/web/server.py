@@ -12,14 +12,18 @@ from cuckoo.domain.settings import CoordinatorSettings
 from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.disputing.evidence import Evidence
 from cuckoo.services.keys import AppKeys
+from cuckoo.services.moderation import Reports
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
+from cuckoo.web.callers import Callers
 from cuckoo.web.cors import allow_origins
 from cuckoo.web.doorkeeper import Doorkeeper, room_for
 from cuckoo.web.errors import errors
 from cuckoo.web.miner_api import MinerApi
 from cuckoo.web.public import PublicApi
+from cuckoo.web.reporting import ReportsApi
 from cuckoo.web.serving_pages import mount_pages
+from cuckoo.web.tls import Tls
 
 CONNECTIONS = 16_000
 """Room for 10,000 parked miners, and for apps."""
@@ -53,13 +57,17 @@ def coordinator_app(
     seeds: Seeds,
     keys: AppKeys,
     evidence: Evidence,
+    reports: Reports,
     settings: CoordinatorSettings,
 ) -> web.Application:
     """Put both APIs together."""
     app = web.Application()
     app.middlewares.extend((allow_origins(app, settings.cors_origins), errors))
-    public = PublicApi(dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit)
+    public = PublicApi(
+        dispatch, seeds, keys, evidence, streams_limit=settings.streams_limit, origins=settings.cors_origins
+    )
     public.mount(app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes)
+    ReportsApi(reports, Callers(settings.trusted_proxies)).mount(app, body_limit=settings.body_limit_bytes)
     mount_pages(app)
     MinerApi(dispatch, sessions).mount(
         app, body_limit=settings.body_limit_bytes, picture_body_limit=settings.picture_body_limit_bytes
@@ -72,6 +80,7 @@ async def serving(
     app: web.Application,
     listener: socket.socket,
     *,
+    tls: Tls | None = None,
     connections: int = CONNECTIONS,
     idle_s: float = _KEEPALIVE_S,
 ) -> AsyncIterator[None]:
@@ -80,6 +89,7 @@ async def serving(
     Args:
         app: what to serve.
         listener: where.
+        tls: with which certificate; None for plain HTTP.
         connections: how many at once.
         idle_s: a connection that has sent no whole request head for so long is closed.
     """
@@ -96,7 +106,7 @@ async def serving(
     try:
         if runner.server is not None:
             doors = await asyncio.get_running_loop().create_server(
-                Doorkeeper(runner.server, limit), sock=listener, backlog=_BACKLOG
+                Doorkeeper(runner.server, limit), sock=listener, backlog=_BACKLOG, ssl=tls.context if tls else None
             )
         yield
     finally:

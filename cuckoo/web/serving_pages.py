@@ -2,7 +2,9 @@
 
 import hashlib
 import mimetypes
+from collections.abc import Iterator
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -13,20 +15,28 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _KINDS = {".js": "text/javascript", ".svg": "image/svg+xml", ".html": "text/html", ".css": "text/css"}
+_NOT_SERVED = (".md", ".py", ".pyc")
 
 
-def mount_pages(app: web.Application) -> None:
-    """Serve the playground at ``/``, and its files under ``/pages``."""
-    for file in sorted((resources.files("cuckoo.web") / FOLDER).iterdir(), key=lambda file: file.name):
-        if file.is_file():
-            path = "/" if file.name == "index.html" else f"/{FOLDER}/{file.name}"
-            app.router.add_get(path, _served(file.read_bytes(), file.name))
+def mount_pages(app: web.Application, folder: str = FOLDER) -> None:
+    """Serve the files of a folder of this package under its name, and its ``index.html`` at ``/``."""
+    for path, file in _files(resources.files("cuckoo.web") / folder, f"/{folder}"):
+        app.router.add_get("/" if path == f"/{folder}/index.html" else path, _served(file.read_bytes(), file.name))
+
+
+def _files(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+    """Go through the files below a folder, each with the path that it is served at."""
+    for one in sorted(folder.iterdir(), key=lambda one: one.name):
+        if one.is_dir():
+            yield from _files(one, f"{path}/{one.name}")
+        elif not one.name.endswith(_NOT_SERVED):
+            yield f"{path}/{one.name}", one
 
 
 def _served(content: bytes, name: str) -> Handler:
     tag = hashlib.sha256(content).hexdigest()[:32]
     suffix = f".{name.rpartition('.')[2]}"
-    kind = _KINDS.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = _KINDS.get(suffix) or mimetypes.guess_type(name)[0] or "text/plain"
     headers = {
         "ETag": f'"{tag}"',
         "Cache-Control": "no-cache",

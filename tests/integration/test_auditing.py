@@ -108,6 +108,41 @@ async def test_wrong_picture__two_others_agree__not_paid_and_left_out(tmp_path):
         assert demand.miners[2].why_inactive is Exclusion.UNHEALTHY
 
 
+async def shown(coordinator, task_id):
+    """Return what an app is told of a task's audit."""
+    async with app(coordinator) as client:
+        return (await client.get(task_id)).audit
+
+
+async def test_owner__while_it_is_checked__learns_nothing_and_then_that_it_passed(tmp_path):
+    async with auditing(tmp_path) as (coordinator, (one, two, _)):
+        assignment = await asked(coordinator, one)
+        assert await shown(coordinator, assignment.task_id) is None
+        upload = one.result(assignment)
+        assert (await one.submit(assignment, upload)).audited
+        assert await shown(coordinator, assignment.task_id) is None
+        again, _ = await serve(two)
+        await settled(one, assignment, upload)
+        audit = await shown(coordinator, assignment.task_id)
+        assert (audit.state, audit.detail) == ("passed", "")
+        assert abs(audit.closed_at - coordinator.clock.now()) < 60
+        assert await shown(coordinator, again.task_id) is None, "the checking task looks like any other"
+
+
+async def test_owner__of_a_result_that_was_wrong__is_told_how_it_was_found(tmp_path):
+    async with auditing(tmp_path) as (coordinator, (cheat, *others)):
+        assignment = await asked(coordinator, cheat)
+        upload = cheat.result(assignment, pictures=[WRONG])
+        await cheat.submit(assignment, upload)
+        for other in others:
+            await serve(other)
+        with pytest.raises(Conflict):
+            await settled(cheat, assignment, upload)
+        audit = await shown(coordinator, assignment.task_id)
+        assert audit.state == "failed"
+        assert audit.detail == "made again by miner 3, miner 4: other pixels or latents"
+
+
 async def test_wrong_picture__with_disputes__is_an_accusation_on_disk_whose_evidence_can_be_fetched(tmp_path):
     async with auditing(tmp_path, audits=ALWAYS | {"disputes": True}) as (coordinator, (cheat, *others)):
         assignment = await asked(coordinator, cheat)

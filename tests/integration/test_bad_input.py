@@ -1,5 +1,6 @@
 """Every kind of bad input: its own error, at most 50 ms of CPU, at most twice its size in memory, and nothing is lost."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -299,7 +300,22 @@ CASES = {
     ),
     "result of 200 MB": (far_too_large, 413, "body_too_large", "more than 94,272 bytes"),
     "result said to have 200 MB": (said_to_be_far_too_large, 413, "body_too_large", "209,715,200 bytes, at most 94,272"),
-    "prompt of 1 MB": (task(prompt="x" * 10**6), 413, "body_too_large", "at most 65,536"),
+    "task of 40 MB": (task(prompt="x", source="A" * 40 * 10**6), 413, "body_too_large", "at most 33,554,432"),
+    "prompt of 1 MB": (task(prompt="x" * 10**6), 422, "invalid_field", "prompt: '1,000,000 characters'"),
+    "source of 4 MB that is no picture": (task(prompt="x", source="A" * 4 * 10**6), 422, "invalid_field", "PNG, JPEG"),
+    "source that is a bomb": (
+        task(prompt="x", source=base64.b64encode(_png(60_000, 60_000, BOMB_ROWS)).decode()),
+        422,
+        "invalid_field",
+        "at most 4,096 pixels a side",
+    ),
+    "mask that is a bomb": (
+        task(prompt="x", source=base64.b64encode(png()[0]).decode(), mask=base64.b64encode(_png(60_000, 60_000, BOMB_ROWS)).decode()),
+        422,
+        "invalid_field",
+        "mask: ",
+    ),
+    "30 MB of LoRAs": (body(b'{"prompt":"x","loras":[' + b'{"lora":"a"},' * 2_300_000 + b'{"lora":"a"}]}'), 422, "invalid_field", "2,300,001 commas"),
     "prompt of 2,001 characters": (task(prompt="x" * 2_001), 422, "invalid_field", "prompt: '2,001 characters'"),
     "prompt no Unicode": (body(b'{"prompt": "\\ud800"}'), 422, "invalid_field", "must be JSON"),
     "width 0": (task(width_px=0), 422, "invalid_field", "width_px: 0 is refused: must be 64 to 2,048"),
@@ -317,7 +333,7 @@ CASES = {
     "deep JSON": (body(b"[" * 60_000), 422, "invalid_field", "body"),
     "deep JSON in a field": (body(b'{"prompt": ' + b"[" * 60_000), 422, "invalid_field", "prompt"),
     "20,000 objects": (body(b"[" + b"{}," * 20_000 + b"{}]"), 422, "invalid_field", "body"),
-    "20,000 objects in a field": (body(b'{"x": [' + b"{}," * 20_000 + b"{}]}"), 422, "invalid_field", "`x`"),
+    "20,000 objects in a field": (body(b'{"x": [' + b"{}," * 20_000 + b"{}]}"), 422, "invalid_field", "20,000 commas"),
     "another content type": (
         body(b'{"prompt": "x"}', {"Content-Type": "text/plain"}), 415, "wrong_content_type", "must be application/json",
     ),

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from cuckoo.cli.main import cli
+from cuckoo.demo.cheats import IN_THE_PICTURE, Cheat
 from cuckoo.services.calibrating import measure
 from cuckoo.services.calibrating.measure import families
 
@@ -39,6 +40,8 @@ def test_calibrate__bundled_model__honest_apart_from_dishonest_and_the_bounds_ho
     assert makers["sends noise", "far"]["found"] == 1
     assert makers["does half the steps", "equal"]["found"] == 1
     assert makers["in a batch of 4", "alike"]["pairs"] == 4
+    dishonest = {one["maker"] for one in shown["makers"] if not one["honest"]}
+    assert dishonest == {cheat.sentence for cheat in IN_THE_PICTURE if cheat is not Cheat.UPSCALED}
     assert len(json.loads((tmp_path / "calibration.json").read_text())["pairs"]) == sum(
         one["pairs"] for one in shown["makers"]
     )

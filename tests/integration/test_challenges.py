@@ -1,7 +1,9 @@
 """Audits of one step, with the real child on both sides: asked for in the answer to a submit, answered, judged."""
 
 import asyncio
+import base64
 import dataclasses
+import io
 import struct
 import tempfile
 from contextlib import asynccontextmanager
@@ -10,14 +12,17 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
+from PIL import Image
 
 from cuckoo.demo.cheats import Cheat, CheatingPool
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.errors import Conflict, NotFound, WorkerDied
 from cuckoo.domain.pricing import Rates
+from cuckoo.domain.task import Mode
 from cuckoo.inference.models import load_registry
 from cuckoo.inference.pool import PoolOptions, WorkerPool
 from cuckoo.inference.replaying import HISTORY
+from cuckoo.protocol.inputs import packed
 from cuckoo.protocol.messages import ChallengeAnswer, ModelOffer, TaskRequest
 from cuckoo.roles.audits import AuditDevice
 from cuckoo.roles.coordinator import known_models
@@ -40,7 +45,7 @@ from tests.support.replaying import forged, make, task
 PRICE = Wei(100 * CAI)
 MODELS = [replace(known_models()[0], max_pixels=128 * 128)]
 DIGEST = MODELS[0].digest
-OFFER = ModelOffer(digest=DIGEST, name="emoji-64", max_pixels=128 * 128, max_steps=50)
+OFFER = ModelOffer(digest=DIGEST, name="emoji-64", max_pixels=128 * 128, max_steps=50, modes=tuple(Mode))
 APPLE = TaskRequest(prompt="a red apple", seed=7, steps=4)
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one child serves all of them
 
@@ -52,9 +57,9 @@ class Device(AuditDevice):
         super().__init__(pool)
         self.made = self.replayed = 0
 
-    async def make(self, parameters):
+    async def make(self, parameters, inputs):
         self.made += 1
-        return await super().make(parameters)
+        return await super().make(parameters, inputs)
 
     async def replay(self, *args):
         self.replayed += 1
@@ -114,7 +119,7 @@ async def auditing(folder, pool, clock=None, escrow=None, **audits):
 
 
 @asynccontextmanager
-async def asked(folder, pool, request=APPLE, change=lambda kept: kept, **how):
+async def asked(folder, pool, request=APPLE, change=lambda kept: kept, inputs=(), **how):
     """A result of one's own, and the challenge that was the answer to it."""
     async with auditing(folder / "coordinator", pool, **how) as coordinator:
         miner = Person(coordinator)
@@ -122,7 +127,7 @@ async def asked(folder, pool, request=APPLE, change=lambda kept: kept, **how):
         async with app(coordinator) as client:
             await client.submit(request)
         assignment = (await miner.poll()).assignment
-        kept = change(await make(pool, assignment.parameters, folder))
+        kept = change(await make(pool, assignment.parameters, folder, inputs))
         upload = miner.upload(assignment, kept)
         reply = await miner.submit(assignment, upload)
         try:
@@ -154,6 +159,20 @@ async def test_scheduler__not_on_the_list__is_made_again_as_a_whole(pool, tmp_pa
         assert (reply.audited, reply.challenge) == (True, None)
         await until(lambda: _is(coordinator, {(2, "passed"): 1}), what="the audit")
         assert (coordinator.device.replayed, coordinator.device.made) == (0, 1)
+
+
+@pytest.mark.parametrize("cheats", [False, True])
+async def test_made_from_a_picture__is_made_again_as_a_whole_from_the_same(pool, tmp_path, cheats):
+    mine, other = (Image.new("RGB", (64, 64), colour) for colour in ("orange", "blue"))
+    file = io.BytesIO()
+    mine.save(file, "PNG")
+    request = replace(APPLE, source=base64.b64encode(file.getvalue()).decode(), strength=0.5)
+    inputs = (packed(other if cheats else mine),)
+    async with asked(tmp_path, pool, request, inputs=inputs) as (coordinator, _, _, _, _, reply):
+        assert (reply.audited, reply.challenge) == (True, None)
+        verdict = "failed" if cheats else "passed"
+        await until(lambda: _is(coordinator, {(2, verdict): 1}), what="the audit")
+        assert coordinator.device.replayed == 0
 
 
 async def test_other_number_format__is_made_again_as_a_whole(pool, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from click.testing import CliRunner
 from msgspec.structs import replace
+from PIL import Image
 
 from cuckoo.chain.deployment import write_network
 from cuckoo.chain.outbox import Outbox
@@ -17,6 +18,7 @@ from cuckoo.demo.cheats import Cheat, CheatingPool
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.dispute import Outcome, Phase, Verdict
 from cuckoo.domain.errors import Conflict, InvalidField, NotFound
+from cuckoo.protocol.inputs import Inputs, packed
 from cuckoo.services.disputing.court import Court
 from cuckoo.storage.accusations import AccusationState
 from tests.support.disputing import Liar, Link, Nobody, Pool, courthouse, long_phases
@@ -356,6 +358,28 @@ async def test_accused__its_coordinator_shows_nothing__shows_its_task_elsewhere_
     town.pools[town.jurors[0]].profile = replace(PROFILE, threads=4)
     await town.judged(accusing, juries)
     assert {(await jury._store.verdicts.newest(1))[0].verdict for jury in juries} == {Verdict.NOT_GUILTY}
+
+
+async def test_made_from_a_picture__accused_shows_it__jurors_make_it_again_from_the_same(town):
+    inputs = Inputs(source=packed(Image.new("RGB", (64, 64), "orange")))
+    accusing, store = await town.accusing()
+    task = await town.result(inputs=inputs)
+    await town.accuse(store, *task, inputs=inputs)
+    await accusing.look()
+    other = await town.other_coordinator()
+    town.links = [Link(other)]
+    accused, receipts = await town.jury(town.miner)
+    evidence = await town.kept(receipts, *task, inputs=inputs)
+    for wrong in ((), (packed(Image.new("RGB", (64, 64), "blue")),)):
+        with pytest.raises(InvalidField, match="what the assignment names"):
+            await other.file(1, replace(evidence, inputs=wrong))
+    await accused.look()
+    with pytest.raises(NotFound):
+        await other.input(1, bytes(32))
+    juries = await juries_of(town)
+    await town.judged(accusing, juries)
+    assert {(await jury._store.verdicts.newest(1))[0].verdict for jury in juries} == {Verdict.NOT_GUILTY}
+    assert {town.pools[juror].inputs for juror in town.jurors} == {inputs.payloads}
 
 
 async def test_appeal__by_the_accuser__a_second_jury_judges_and_reuses_what_it_knows(town):

@@ -194,7 +194,7 @@ async def test_run__progress_cancel_refusals_and_batches__as_promised():
         assert (await running).picture_hashes == quiet.picture_hashes
 
         refused = {
-            "mode": parameters(mode="image-to-image"),
+            "mode": parameters(mode="text-to-video"),
             "steps": parameters(steps=0),
             "scheduler": parameters(scheduler="PNDMScheduler"),
             "width_px x height_px": parameters(width_px=512, height_px=512),

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from cuckoo.domain.errors import CuckooError
-from cuckoo.domain.task import PICTURES_MAX, TaskStatus
+from cuckoo.domain.task import PICTURES_MAX, Mode, TaskStatus
+from cuckoo.protocol.inputs import input_hash, packed
 from cuckoo.protocol.png import receipt_in
 from cuckoo.web import images
 from tests.support.coordinating import MODEL, ScriptedMiner, running
@@ -195,6 +196,84 @@ async def test_generate__caller_goes__its_task_is_cancelled(tmp_path):
         await miner.client.close()
 
 
+def file(image):
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return ("apple.png", stream.getvalue(), "image/png")
+
+
+WHOLE = Image.new("RGB", (64, 64), "orange")
+HOLE = Image.new("RGBA", (64, 64), "orange")
+HOLE.paste((0, 0, 0, 0), (16, 16, 48, 48))
+
+
+@pytest.mark.parametrize(
+    ("files", "mode"),
+    [
+        ({"image": WHOLE}, Mode.IMAGE),
+        ({"image": HOLE}, Mode.INPAINTING),
+        ({"image": WHOLE, "mask": HOLE}, Mode.INPAINTING),
+    ],
+)
+async def test_edit__with_and_without_a_mask__what_is_transparent_is_drawn_anew(client, files, mode):
+    files = {name: file(image) for name, image in files.items()}
+    answer = await client.images.edit(prompt="a worm", n=2, size="64x64", input_fidelity="high", **files)
+    asked = [receipt_in(base64.b64decode(one.b64_json)).assignment.parameters for one in answer.data]
+    assert [one.mode for one in asked] == [mode] * 2
+    hole = Image.new("RGB", (64, 64))
+    hole.paste("white", (16, 16, 48, 48))
+    assert asked[0].mask_hash == (input_hash(packed(hole)) if mode is Mode.INPAINTING else bytes(32))
+
+
+async def test_edit__streamed__events_of_edits(client):
+    stream = await client.images.edit(prompt="a worm", image=[file(WHOLE)], stream=True, partial_images=1)
+    assert [event.type async for event in stream] == ["image_edit.partial_image", "image_edit.completed"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "param"),
+    [
+        ({"image": ("apple.png", b"no picture", "image/png")}, "image"),
+        ({"image": [file(WHOLE), file(WHOLE)]}, "image"),
+        ({"mask": file(WHOLE)}, "mask"),
+        ({"mask": file(Image.new("RGBA", (32, 32)))}, "mask"),
+        ({"n": 9}, "n"),
+        ({"size": "large"}, "size"),
+        ({"extra_body": {"colour": "red"}}, "colour"),
+    ],
+)
+async def test_edit__wrong__is_told_in_their_shape(client, wanted, param):
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.images.edit(**{"prompt": "a worm", "image": file(WHOLE), **wanted})
+    assert refused.value.param == param
+
+
+async def test_edit__form_of_a_page_elsewhere__is_refused_and_of_its_own_is_not(coordinator):
+    address = f"{coordinator.origin}/v1/images/edits"
+    async with aiohttp.ClientSession() as session:
+        for origin, status in (("https://elsewhere.example", 403), (coordinator.origin, 200)):
+            form = aiohttp.FormData()
+            form.add_field("prompt", "a worm")
+            form.add_field("image", file(WHOLE)[1], filename="apple.png", content_type="image/png")
+            answer = await session.post(address, data=form, headers={"Origin": origin})
+            assert answer.status == status
+        assert (await session.post(address, json={"prompt": "a worm"})).status == 415
+        for kind, data in (
+            ("multipart/form-data", b"--x"),
+            (
+                "multipart/form-data; boundary=x",
+                b'--x\r\nContent-Disposition: form-data; name="a\x0f"\r\n\r\n1\r\n--x--',
+            ),
+            ("multipart/form-data; boundary=x", b"--x\r\nnothing"),
+            (
+                "multipart/form-data; boundary=x",
+                b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n--x--',
+            ),
+        ):
+            broken = await session.post(address, data=data, headers={"Content-Type": kind})
+            assert broken.status == 400
+
+
 async def test_javascript__their_package__works_unchanged(coordinator):
     process = await asyncio.to_thread(
         subprocess.run,
@@ -210,25 +289,31 @@ async def test_javascript__their_package__works_unchanged(coordinator):
     assert said["events"][-1] == "image_generation.completed"
     assert said["refused"] == {"status": 400, "param": "size", "code": "invalid_value"}
     assert said["models"] == [MODEL.name]
+    assert said["edited"].startswith("iVBORw0KGgo")
 
 
-@pytest.mark.parametrize("language", ["python", "javascript"])
-async def test_documents__example__runs_as_it_stands(coordinator, tmp_path, language):
+def example(language, call, origin):
+    """Find the code of docs/apps.md that makes a call."""
     text = (ROOT / "docs" / "apps.md").read_text()
-    (code,) = [block for block in text.split(f"```{language}\n")[1:] if "images.generate" in block]
-    code = code.split("```")[0].replace("http://127.0.0.1:8080", coordinator.origin)
-    program, folder = (sys.executable, tmp_path) if language == "python" else (NODE, JS)
+    (code,) = [block for block in text.split(f"```{language}\n")[1:] if call in block.split("```")[0]]
+    return code.split("```")[0].replace("http://127.0.0.1:8080", origin)
+
+
+async def run_code(command, folder):
     process = await asyncio.to_thread(
-        subprocess.run,
-        [program, "-c", code] if language == "python" else [program, "--input-type=module", "-e", code],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        subprocess.run, command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert process.returncode == 0, process.stderr
-    if language == "python":
-        assert sorted(path.name for path in tmp_path.glob("*.png")) == ["apple-0.png", "apple-1.png"]
-    else:
-        assert process.stdout.split()[-2] == "image_generation.completed"
+    return process.stdout
+
+
+async def test_documents__examples_in_python__run_as_they_stand(coordinator, tmp_path):
+    for call in ("images.generate", "images.edit"):
+        await run_code([sys.executable, "-c", example("python", call, coordinator.origin)], tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["apple-0.png", "apple-1.png", "green.png"]
+
+
+async def test_documents__example_in_javascript__runs_as_it_stands(coordinator):
+    code = example("javascript", "images.generate", coordinator.origin)
+    said = await run_code([NODE, "--input-type=module", "-e", code], JS)
+    assert said.split()[-2] == "image_generation.completed"

@@ -26,6 +26,8 @@ from cuckoo.services.staking.registration import NewNode, Registration
 from cuckoo.services.staking.rewards import RewardBook
 from cuckoo.services.staking.wallet import Wallet, drip
 from cuckoo.services.staking.watch import StakeWatch
+from cuckoo.storage.books import open_books
+from cuckoo.storage.compounds import Compounds
 from cuckoo.storage.ledger import COMPOUNDED, REWARDS
 from cuckoo.storage.records import Cursor
 from cuckoo.storage.store import open_store
@@ -250,6 +252,7 @@ async def test_staker__kill_9_around_a_transaction__the_next_process_votes_with_
     await chain.pass_time(600)
     rich = (await wallet.portfolio()).wallet_wei
     write_network(network, tmp_path / "network.json")
+    folder = tmp_path / "data" / network.name / f"staker-{wallet.address}"
     async with Deadly(network.rpc_urls[0], number, place).running() as proxy:
         words = ("staker", "--auto-compound", "--compound-at", "1", "--interval", "0.2", "--rpc", proxy.url)
         place_of = ("--network", str(tmp_path / "network.json"), "--data-dir", str(tmp_path / "data"))
@@ -263,13 +266,16 @@ async def test_staker__kill_9_around_a_transaction__the_next_process_votes_with_
             async def voted():
                 return (await wallet.portfolio()).stakes[0].active_wei > VOTES
 
+            async def noted():
+                async with open_books(folder) as reader:
+                    return not await Compounds(reader).all_open()
+
             await until(voted, what="a vote")
+            await until(noted, what="it to be noted")
             process.stop()
         finally:
             if process.runs:
                 process.kill()
-    async with open_store(tmp_path / "data" / network.name / f"staker-{wallet.address}") as store:
-        assert not await store.compounds.all_open()
     after = await wallet.portfolio()
     shown = json.loads(await command("ledger", "show", "--staker", wallet.address, "--json", *place_of))
     voted = [parse_cai(row["cai"]) for row in shown if (row["account"], row["with"]) == (COMPOUNDED, node)]

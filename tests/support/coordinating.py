@@ -17,7 +17,7 @@ from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.node import Node
 from cuckoo.domain.pricing import Rates
 from cuckoo.domain.settings import CoordinatorSettings
-from cuckoo.domain.task import RuntimeProfile
+from cuckoo.domain.task import Mode, RuntimeProfile
 from cuckoo.protocol.eip712 import Domain, Hasher, hash_sign_in
 from cuckoo.protocol.messages import (
     ModelOffer,
@@ -37,12 +37,15 @@ from cuckoo.services.auditing.service import Auditing
 from cuckoo.services.dispatch.assignments import Coordinator
 from cuckoo.services.dispatch.service import Dispatch
 from cuckoo.services.disputing.evidence import Evidence
+from cuckoo.services.disputing.passes import Passes
 from cuckoo.services.keys import AppKeys
+from cuckoo.services.moderation import Reports, Takedowns
 from cuckoo.services.purse import Purse
 from cuckoo.services.seeds import Seeds
 from cuckoo.services.sessions import Sessions
 from cuckoo.storage.keys import open_keys
 from cuckoo.storage.records import SeedTip
+from cuckoo.storage.reports import open_reports
 from cuckoo.storage.store import open_store
 from cuckoo.web.server import coordinator_app, listen, serving
 
@@ -61,7 +64,13 @@ MODEL = ModelInfo(
     max_pixels=128 * 128,
     max_steps=50,
 )
-OFFER = ModelOffer(digest=MODEL.digest, name=MODEL.name, max_pixels=MODEL.max_pixels, max_steps=MODEL.max_steps)
+OFFER = ModelOffer(
+    digest=MODEL.digest,
+    name=MODEL.name,
+    max_pixels=MODEL.max_pixels,
+    max_steps=MODEL.max_steps,
+    modes=tuple(Mode),
+)
 PROFILE = RuntimeProfile(
     device="cpu", dtype="float32", torch="2.13.0", attention="sdpa", threads=1, isa="AVX2", batch_bucket=1
 )
@@ -246,12 +255,13 @@ async def running(
     state=None,
     purse_of=Purse,
     seed_source=None,
+    tls=None,
 ):
     """Serve on a free port, as the role does."""
     registry = registry or Registry()
     clock = clock or ShiftedClock()
-    with listen(settings.host, settings.port) as listener, open_keys(folder) as book:
-        origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with listen(settings.host, settings.port) as listener, open_keys(folder) as book, open_reports(folder) as reported:
+        origin = f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         async with open_store(folder, clock=clock.now) as store:
             sessions = Sessions(COORDINATOR, COORDINATOR_KEY, HASHER, registry, store, origins={origin}, clock=clock)
             purse = purse_of(
@@ -291,11 +301,15 @@ async def running(
             seeds = Seeds(COORDINATOR, source, store, period_s=10, clock=clock, start_period=dispatch.start_period)
             keys = AppKeys(book, open_access=open_access, clock=clock)
             await keys.refresh()
-            evidence = Evidence(store, DOMAIN, docket or NoDisputes(), clock=clock)
-            async with serving(coordinator_app(dispatch, sessions, seeds, keys, evidence, settings), listener):
+            evidence = Evidence(store, DOMAIN, docket or NoDisputes(), passes=Passes(HASHER, registry), clock=clock)
+            takedowns = Takedowns(store, reported, cancel=dispatch.apps.cancel, keep_s=7 * 86_400.0, clock=clock)
+            await takedowns.look()
+            reports = Reports(reported, clock=clock)
+            public = coordinator_app(dispatch, sessions, seeds, keys, evidence, reports, settings)
+            async with serving(public, listener, tls=tls):
                 coordinator = Running(dispatch, sessions, seeds, store, registry, clock, origin)
                 coordinator.purse, coordinator.auditing = purse, auditing
-                coordinator.keys = keys
+                coordinator.keys, coordinator.takedowns = keys, takedowns
                 if with_seed:
                     await coordinator.start_period()
                 yield coordinator
@@ -351,7 +365,7 @@ class ScriptedMiner:
         return await self.client.poll(self.token, Poll(slot=slot, models=models))
 
     async def progress(self, assignment, step, **more):
-        steps = assignment.parameters.steps * assignment.parameters.pictures
+        steps = assignment.parameters.denoising_steps * assignment.parameters.pictures
         return await self.client.progress(
             self.token, assignment.task_id, assignment.attempt, Progress(step=step, steps=steps, **more)
         )

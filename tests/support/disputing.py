@@ -17,9 +17,10 @@ from cuckoo.demo.cheats import Cheat, CheatingPool
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.errors import NotFound
 from cuckoo.domain.identifiers import NodeId, Role, TaskId
-from cuckoo.domain.task import TaskParameters
+from cuckoo.domain.task import Mode, TaskParameters
 from cuckoo.inference.messages import Finished
 from cuckoo.inference.pool import Job
+from cuckoo.protocol.inputs import Inputs
 from cuckoo.protocol.messages import EvidenceUpload, ResultUpload, SignedAssignment, encode_binary
 from cuckoo.protocol.receipts import Assignment, Receipt, pixel_hash
 from cuckoo.services.disputing.accusing import Accusing
@@ -37,6 +38,7 @@ from tests.support.mining import Pool as HandPool
 from tests.support.town_chain import TownChain
 
 PHASE_S = 1_000
+NO_INPUTS = Inputs()
 JURORS = 3
 
 
@@ -68,16 +70,17 @@ class Pool(HandPool):
     Attributes:
         profile: what it says it ran on.
         ran: how many jobs.
+        inputs: of the last one.
     """
 
     def __init__(self, profile=PROFILE):
         super().__init__()
         self.profile = profile
-        self.ran = 0
+        self.ran, self.inputs = 0, ()
 
     async def run(self, job, on_progress=None):
         self.ran += 1
-        parameters = job.parameters
+        parameters, self.inputs = job.parameters, job.inputs
         colour = tuple(hashlib.sha256(parameters.prompt.encode()).digest()[:3])
         image = Image.new("RGB", (parameters.width_px, parameters.height_px), colour)
         file = io.BytesIO()
@@ -104,6 +107,9 @@ class Link:
 
     async def evidence_picture(self, dispute, digest):
         return await self._evidence.picture(dispute, digest)
+
+    async def evidence_input(self, dispute, digest):
+        return await self._evidence.input(dispute, digest)
 
     async def file_evidence(self, dispute, evidence):
         await self._evidence.file(dispute, evidence)
@@ -177,7 +183,7 @@ class Courthouse:
 
     # What is judged.
 
-    async def result(self, *, pool=None, prompt="a red apple"):
+    async def result(self, *, pool=None, prompt="a red apple", inputs=NO_INPUTS):
         """Have the accused make a task; gives what the coordinator records."""
         parameters = TaskParameters(
             salt=secrets.token_bytes(32),
@@ -188,6 +194,9 @@ class Courthouse:
             steps=4,
             guidance_thousandths=5_000,
             seed=7,
+            mode=Mode.IMAGE if inputs.source else Mode.TEXT,
+            source_hash=inputs.source_hash,
+            strength_millionths=500_000 if inputs.source else 0,
         )
         now, block = self.chain.now, self.chain.web3.eth.block_number
         assignment = Assignment(
@@ -203,7 +212,7 @@ class Courthouse:
             draw_head=b"\4" * 32,
             draw_block=block,
         )
-        made = await (pool or Pool()).run(Job(job_id="1", parameters=parameters))
+        made = await (pool or Pool()).run(Job(job_id="1", parameters=parameters, inputs=inputs.payloads))
         receipt = Receipt(
             assignment_hash=assignment.struct_hash(),
             picture_hashes=tuple(made.picture_hashes),
@@ -213,8 +222,10 @@ class Courthouse:
         )
         return assignment, receipt, made.pictures
 
-    async def accuse(self, store, assignment, receipt, pictures):
+    async def accuse(self, store, assignment, receipt, pictures, *, inputs=NO_INPUTS):
         """Record an accusation, as an audit does."""
+        for one in inputs.payloads:
+            await store.writer.execute(store.blobs.put(one))
         digests = [await store.writer.execute(store.blobs.put(picture)) for picture in pictures]
         accusation = NewAccusation(
             assignment_hash=assignment.struct_hash(),
@@ -232,7 +243,7 @@ class Courthouse:
         """Record an accusation of a miner that sent noise."""
         await self.accuse(store, *await self.result(pool=CheatingPool(Pool(), Cheat.NOISE)))
 
-    async def kept(self, store, assignment, receipt, pictures):
+    async def kept(self, store, assignment, receipt, pictures, *, inputs=NO_INPUTS):
         """Have the accused keep its receipt, as it does before it signs."""
         signed = SignedAssignment(
             assignment=assignment, signature=self.chain.sign(self.coordinator, assignment.struct_hash())
@@ -250,10 +261,11 @@ class Courthouse:
             result=encode_binary(upload),
             signed_at=1.0,
             assignment=encode_binary(signed),
+            inputs=inputs.payloads,
         )
         await store.writer.execute(store.receipts.record(row))
         await store.writer.execute(store.receipts.settle(row.assignment_hash, accepted=True, reply=b""))
-        return EvidenceUpload(assignment=signed, result=upload)
+        return EvidenceUpload(assignment=signed, result=upload, inputs=inputs.payloads)
 
     # Who judges.
 
@@ -273,14 +285,14 @@ class Courthouse:
         """Start the coordinator's side; gives its store too."""
         store = await self.store(self.coordinator, stack)
         court = await self.court(self.coordinator, stack)
-        self.links = [Link(Evidence(store, self.chain.domain, court, clock=self.clock))]
+        self.links = [Link(Evidence(store, self.chain.domain, court, passes=None, clock=self.clock))]
         return Accusing(self.coordinator, store, court, clock=self.clock), store
 
     async def other_coordinator(self):
         """Run another coordinator's evidence, which knows of disputes by the chain only."""
         court = await self.court(self.coordinator)
         await court.live()
-        return Evidence(await self.store(99), self.chain.domain, court, clock=self.clock)
+        return Evidence(await self.store(99), self.chain.domain, court, passes=None, clock=self.clock)
 
     async def jury(self, node, stack=None):
         """Start a juror; gives its store too."""

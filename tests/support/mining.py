@@ -12,7 +12,7 @@ from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.errors import CoordinatorUnreachable, NotSignedIn
 from cuckoo.domain.identifiers import Address, ModelDigest, NodeId, Role, TaskId
 from cuckoo.domain.node import Node
-from cuckoo.domain.task import RuntimeProfile, TaskParameters
+from cuckoo.domain.task import Mode, RuntimeProfile, TaskParameters
 from cuckoo.inference.messages import Finished
 from cuckoo.inference.messages import Progress as StepDone
 from cuckoo.inference.models import Defaults, Limits, Model
@@ -122,6 +122,7 @@ class Pool:
             profile=PROFILE,
             pixel_step_s=1e-6,
             max_pixels=self.model.limits.max_pixels,
+            modes=tuple(Mode),
         )
         return {self.model.digest: entry}
 
@@ -188,6 +189,7 @@ class Coordinator:
         self.missed_reply = None
         self.vouchers = []
         self.signed_out = 0
+        self.inputs, self.input_errors = {}, []
         self.parked = 0
         self.closed = 0
         self.on_submit = None
@@ -317,6 +319,12 @@ class Coordinator:
         self._check(token)
         self.steps.append((task_id, progress.step))
         return self.progress_reply
+
+    async def input(self, token, task_id, attempt, digest):
+        self._check(token)
+        if self.input_errors:
+            raise self.input_errors.pop(0)
+        return self.inputs[digest]
 
     async def submit(self, token, task_id, attempt, upload):
         self._check(token)

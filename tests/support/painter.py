@@ -4,10 +4,11 @@ import asyncio
 import io
 from contextlib import asynccontextmanager
 
+from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
 from cuckoo.protocol.receipts import pixel_hash
-from tests.support.coordinating import ScriptedMiner, png, running
+from tests.support.coordinating import MODEL, OFFER, ScriptedMiner, png, running
 
 
 def painting(width_px, height_px, number):
@@ -24,11 +25,11 @@ def painting(width_px, height_px, number):
 
 
 @asynccontextmanager
-async def studio(folder, *, gate=None):
+async def studio(folder, *, gate=None, models=(MODEL,), loras=()):
     """Run both; ``gate``: an event that the miner waits for before it brings a picture."""
-    async with running(folder) as coordinator:
+    async with running(folder, models=models) as coordinator:
         miner = ScriptedMiner(coordinator)
-        await miner.sign_in()
+        await miner.sign_in(models=(replace(OFFER, loras=loras),))
 
         async def work():
             while True:
@@ -36,7 +37,7 @@ async def studio(folder, *, gate=None):
                 if signed is None:
                     continue
                 wanted = signed.assignment.parameters
-                steps = wanted.steps * wanted.pictures
+                steps = wanted.denoising_steps * wanted.pictures
                 for step in range(1, steps + 1):
                     preview, _ = png(colour=(50 + 30 * (step % 6), 60, 60))
                     await miner.progress(signed.assignment, step, preview=preview)

@@ -53,11 +53,11 @@ class Kept:
         return opened(self.path, self.challenge(step, history, picture))
 
 
-async def make(pool, parameters, folder):
+async def make(pool, parameters, folder, inputs=()):
     """Run a task and keep its latents."""
     number = next(_numbers)
     path = folder / f"{number}.latents"
-    done = await pool.run(Job(job_id=f"job {number}", parameters=parameters, latents_file=str(path)))
+    done = await pool.run(Job(job_id=f"job {number}", parameters=parameters, latents_file=str(path), inputs=inputs))
     return Kept(parameters, done, path)
 
 

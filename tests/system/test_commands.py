@@ -133,10 +133,36 @@ async def test_roles__two_in_one_process__a_picture_comes_back_and_ctrl_c_ends_t
     assert "loses it" in desk.refused("verify", desk.folder / "flipped.png")
     desk.refused("verify", desk.folder / "flipped.png", "--receipt", "apple.json", code=1)
 
+    again = desk.folder / "again.png"
+    desk.json("generate", "a green apple", "--source", picture, "--strength", "0.5", "-o", again, *wishes[-2:])
+    desk.refused("verify", again, "--rerun")
+    checked = desk.json("verify", again, "--rerun", "--source", picture)
+    assert {check["name"]: check["state"] for check in checked["checks"]}["rerun"] == "right"
+    assert "other pictures" in desk.refused("verify", again, "--rerun", "--source", again)
+
     for process in (both, staker):
         process.popen.send_signal(signal.SIGINT)
         assert process.popen.wait(60) == 0
     assert "cuckoo coordinator" in desk.refused("generate", "a pear", "--coordinator", desk.origin, code=1)
+
+
+async def test_rotation__both_roles_get_new_keys__work_and_money_go_on_and_the_old_keys_are_refused(desk):
+    nodes = {row["role"]: row["node"] for row in desk.json("stake", "nodes") if row["eligible"]}
+    for role, old, new in (("coordinator", "server", "server-2"), ("miner", "rig", "rig-2")):
+        desk.json("keys", "new", new)
+        desk.json("faucet", new)
+        desk.json("stake", "rotate-operator", nodes[role], "--operator", new, "--key", "alice", "--yes")
+        assert "was replaced as operator" in desk.refused(role, "--key", old)
+    keys = ("--coordinator-key", "server-2", "--miner-key", "rig-2")
+    both = desk.start("rotated", "run", "--role", "coordinator", "--role", "miner", *keys)
+    await until(lambda: _logged(both, "signed in"), what="the miner to sign in with its new key")
+    picture = desk.folder / "pear.png"
+    desk.json("generate", "a pear", "-o", picture, "--coordinator", desk.origin)
+    assert desk.json("verify", picture)["verdict"] == "right"
+    before = desk.json("verify", desk.folder / "apple.png")
+    assert {check["name"]: check["state"] for check in before["checks"]}["receipt"] == "right"
+    both.popen.send_signal(signal.SIGINT)
+    assert both.popen.wait(60) == 0
 
 
 def test_raw_key__on_the_devnet_only__elsewhere_refused_with_the_reason(desk, tmp_path):

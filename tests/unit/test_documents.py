@@ -13,7 +13,7 @@ from cuckoo.cli.main import cli
 from cuckoo.domain.settings import CoordinatorSettings, MinerSettings, StakerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "config").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "config").rglob("*.md")])
 FENCED = re.compile(r"^```[a-z]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`(cuckoo [^`]+)`")
@@ -97,6 +97,15 @@ def test_document__commands_in_sentences__exist_with_their_options(document):
         for words in commands(re.sub(r"\s+", " ", span)):
             if words[1:2] != ["COMMAND"]:
                 read(words, whole=False)
+
+
+@pytest.mark.parametrize("pattern", [FENCED, LINK, SPAN], ids=["code blocks", "links", "commands"])
+def test_readme__in_korean__has_those_of_the_english_one(pattern):
+    english, korean = (
+        (ROOT / name).read_text(encoding="utf-8").replace(other, "")
+        for name, other in (("README.md", "[한국어](README.ko.md)"), ("README.ko.md", "[English](README.md)"))
+    )
+    assert pattern.findall(korean) == pattern.findall(english)
 
 
 def test_commands__of_the_readme__are_found():

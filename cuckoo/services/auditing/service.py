@@ -86,8 +86,8 @@ class Payer(Protocol):
 class OwnDevice(steps.StepDevice, Protocol):
     """A device of the coordinator's own. Raises CuckooError when it can not."""
 
-    async def make(self, parameters: TaskParameters) -> Work:
-        """Make a task's pictures."""
+    async def make(self, parameters: TaskParameters, inputs: tuple[bytes, ...]) -> Work:
+        """Make a task's pictures; ``inputs`` are what the parameters name, in the same order."""
 
 
 class Auditing:
@@ -238,7 +238,7 @@ class Auditing:
                 proven = likeness is Likeness.DIFFERENT and await self._proven(parameters, original)
                 await self._finish(audit, state, detail, accuse=proven)
                 return
-            log.info("one step does not tell", task=audit.task_id, miner=audit.miner_node, reason=detail)
+            log.info("one step does not tell", task=audit.task_id, attempt=audit.attempt, reason=detail)
         opinions: list[Work] = []
         if self._device is not None and (own := await self._own(parameters)) is not None:
             opinions.append(own)
@@ -290,7 +290,8 @@ class Auditing:
     async def _own(self, parameters: TaskParameters) -> Work | None:
         assert self._device is not None
         try:
-            return await self._device.make(parameters)
+            inputs = tuple([await self._store.blobs.get(digest, withheld=True) for digest in parameters.inputs])
+            return await self._device.make(parameters, inputs)
         except FatalError:
             raise
         except CuckooError as error:
@@ -340,7 +341,7 @@ class Auditing:
             profile=receipt.profile,
             picture_hashes=receipt.picture_hashes,
             latents_root=receipt.latents_root,
-            pictures=tuple([await self._store.blobs.get(digest) for digest in stored.pictures]),
+            pictures=tuple([await self._store.blobs.get(digest, withheld=True) for digest in stored.pictures]),
         )
 
     async def _finish(self, audit: Audit, state: AuditState, detail: str, *, accuse: bool = False) -> None:
@@ -390,7 +391,14 @@ class Auditing:
         added = self._store.audits.add(audit, AuditState.FAILED, detail)
         await self._store.writer.execute(together(added, *await self._accusation(wrong.task_id, wrong.attempt)))
         self._distrust(wrong.by)
-        log.warning("result checked", state="failed", task=wrong.task_id, miner=wrong.by, detail=detail)
+        log.warning(
+            "result checked",
+            state="failed",
+            task=wrong.task_id,
+            attempt=wrong.attempt,
+            miner=wrong.by,
+            detail=detail,
+        )
 
     async def _accusation(self, task_id: TaskId, number: int) -> list[Command[None]]:
         """Make what records an accusation of who brought a result; nothing where none is wanted."""

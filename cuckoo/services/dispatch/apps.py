@@ -10,11 +10,21 @@ import msgspec
 import structlog
 
 from cuckoo.domain.amounts import Wei
-from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded, TermBlocked
+from cuckoo.domain.errors import CuckooError, InvalidField, NotFound, Overloaded, TakenDown, TermBlocked
 from cuckoo.domain.identifiers import NodeId, TaskId, task_id
-from cuckoo.domain.pricing import price_of, work_of
-from cuckoo.domain.task import TaskParameters, TaskStatus
-from cuckoo.protocol.messages import BatchRequest, ReceiptView, TaskRequest, TaskView, decode_binary, encode_binary
+from cuckoo.domain.lora import encode_loras, lora_digests
+from cuckoo.domain.pricing import price_of
+from cuckoo.domain.task import NO_HASH, TaskParameters, TaskStatus
+from cuckoo.protocol.inputs import Inputs
+from cuckoo.protocol.messages import (
+    AuditView,
+    BatchRequest,
+    ReceiptView,
+    TaskRequest,
+    TaskView,
+    decode_binary,
+    encode_binary,
+)
 from cuckoo.protocol.png import with_receipt
 from cuckoo.protocol.receipts import Receipt
 from cuckoo.protocol.views import EventKind, TaskEvent
@@ -25,7 +35,7 @@ from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.demand import Demand
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
 from cuckoo.services.dispatch.live import LiveTask, assignment_of, drawn_event, queued_event, task_of
-from cuckoo.services.dispatch.requests import parameters_of
+from cuckoo.services.dispatch.requests import loras_of, parameters_of, pictures_of
 from cuckoo.storage.keys import ApiKey
 from cuckoo.storage.records import AttemptState, Inserted, NewTask, StoredTask
 from cuckoo.storage.store import Store
@@ -37,6 +47,10 @@ log = structlog.get_logger(__name__)
 KEY_MAX = 200
 READS_MAX = 1_000
 """Tasks that apps may have read from the disk at a time."""
+
+TAKEN_DOWN = "the operator has taken it down"
+PICTURES_AT_ONCE = 2
+"""Tasks whose pictures are decoded at a time: a large one takes 50 MB."""
 
 
 class AppDesk:
@@ -81,6 +95,7 @@ class AppDesk:
         self.demand = Demand(clock)
         self._accepting = 0
         self._reading = 0
+        self._reading_pictures = asyncio.Semaphore(PICTURES_AT_ONCE)
 
     async def submit(
         self, request: TaskRequest, *, idempotency_key: str | None = None, key: ApiKey | None = None
@@ -103,7 +118,7 @@ class AppDesk:
             Unavailable: the process is stopping.
         """
         self._see_room(1, idempotency_key)
-        news = [self._new_task(request, msgspec.json.encode(request), idempotency_key, key)]
+        news = [await self._new_task(request, idempotency_key, key)]
         (view,), created = await self._take(news, key)
         return view, created
 
@@ -118,12 +133,14 @@ class AppDesk:
             The tasks, durable, in the order asked for, and whether any is new.
         """
         self._see_room(len(batch.tasks), idempotency_key)
-        body = msgspec.json.encode(batch)
         news = [
             # No header holds a line break: these keys never meet those of single tasks.
-            self._new_task(request, body, idempotency_key and f"{idempotency_key}\n{number}", key)
+            await self._new_task(request, idempotency_key and f"{idempotency_key}\n{number}", key)
             for number, request in enumerate(batch.tasks)
         ]
+        if idempotency_key is not None:
+            body = b"".join(new.body for new, _ in news)
+            news = [(msgspec.structs.replace(new, body=body), parameters) for new, parameters in news]
         return await self._take(news, key)
 
     def _see_room(self, tasks: int, idempotency_key: str | None) -> None:
@@ -137,8 +154,8 @@ class AppDesk:
                 f"take a task in: {waiting:,} wait already, the limit is {self._queue_limit:,}", RETRY_AFTER_S
             )
 
-    def _new_task(
-        self, request: TaskRequest, body: bytes, idempotency_key: str | None, key: ApiKey | None
+    async def _new_task(
+        self, request: TaskRequest, idempotency_key: str | None, key: ApiKey | None
     ) -> tuple[NewTask, TaskParameters]:
         asked = request.prompt.casefold()
         if any(term in asked for term in self._blocked_terms):
@@ -148,12 +165,25 @@ class AppDesk:
         except InvalidField as fault:
             self.demand.refused(request, fault, self._catalogue)
             raise
+        inputs = Inputs(loras=encode_loras(loras_of(request, self._catalogue)))
+        if request.source:
+            async with self._reading_pictures:
+                pictures = await asyncio.to_thread(pictures_of, request, parameters)
+            inputs = msgspec.structs.replace(pictures, loras=inputs.loras)
+            hashes = {"source_hash": inputs.source_hash, "mask_hash": inputs.mask_hash}
+            parameters = msgspec.structs.replace(parameters, **hashes)
+            if await self._store.blobs.is_down(inputs.source_hash):
+                raise TakenDown(f"take a task in: its source: {TAKEN_DOWN}")
+            request = msgspec.structs.replace(
+                request, source=inputs.source_hash.hex(), mask=inputs.mask_hash.hex() if inputs.mask else ""
+            )
         new = NewTask(
             task_id=task_id(self._random_bytes(16)),
             parameters=encode_binary(parameters),
             created_at=self._clock.now(),
-            price_wei=price_of(work_of(parameters), self._catalogue.rate_wei(parameters.model_digest)),
-            body=body,
+            price_wei=price_of(parameters.pixel_steps, self._catalogue.rate_wei(parameters.model_digest)),
+            inputs=inputs.payloads,
+            body=msgspec.json.encode(request),
             idempotency_key=idempotency_key,
             owner_key=None if key is None else key.key_id,
         )
@@ -195,6 +225,7 @@ class AppDesk:
             created_at=self._clock.now(),
             price_wei=price_wei,
             avoid=tuple(sorted(avoid)),
+            inputs=() if salted.loras_hash == NO_HASH else (await self._store.blobs.get(salted.loras_hash),),
         )
         insert, noted = self._store.tasks.insert(new), note(new.task_id)
 
@@ -209,15 +240,16 @@ class AppDesk:
     async def _insert(
         self, news: list[tuple[NewTask, TaskParameters]], insert: Command[tuple[Inserted, ...]]
     ) -> tuple[Inserted, ...]:
+        quick = not any(new.inputs for new, _ in news)
         if all(new.idempotency_key is None for new, _ in news):
             # Nothing can speak against it but a disk that fails, and then this process ends: what the scheduler
             # decides about it is written behind it, mostly in the same commit.
             accepted = partial(self._metrics.tasks_accepted.inc, len(news))
-            inserted = self._engine.record(insert, [accepted], quick=True)
+            inserted = self._engine.record(insert, [accepted], quick=quick)
             for new, parameters in news:
                 self._queue(new, parameters)
         else:
-            inserted = self._engine.submit(insert, partial(self._inserted, news), quick=True)
+            inserted = self._engine.submit(insert, partial(self._inserted, news), quick=quick)
             self._accepting += len(news)
             for new, _ in news:
                 self._engine.tasks.hold(new.owner_key, new.price_wei)
@@ -246,10 +278,12 @@ class AppDesk:
             price_wei=new.price_wei,
             avoid=frozenset(new.avoid),
             owner_key=new.owner_key,
+            loras=lora_digests(b"" if parameters.loras_hash == NO_HASH else new.inputs[-1]),
         )
         self._engine.tasks.add(task)
         if not new.avoid:
             self.demand.taken_in(parameters.model_digest, new.price_wei)
+        log.debug("task taken in", task=task.task_id, key=task.owner_key)
         try:
             self._engine.apply(
                 TaskAccepted(now=self._clock.now(), task_id=new.task_id, demand=task.demand, owner=new.owner_key)
@@ -287,10 +321,19 @@ class AppDesk:
         eta = None if task.status.final else self._engine.state.eta(task.task_id, self._clock.now())
         return task.view(
             self._catalogue.name_of(task.parameters.model_digest),
+            audit=await self._audit(task),
             position=self._engine.state.position(task.task_id) if waits else None,
             eta_p50_s=eta.p50_s if eta else None,
             eta_p90_s=eta.p90_s if eta else None,
         )
+
+    async def _audit(self, task: LiveTask) -> AuditView | None:
+        """Read what came of the audit of a result. Of one that is under way nobody learns anything."""
+        done = next((one for one in task.attempts if one.state is AttemptState.DONE), None)
+        audit = None if done is None else await self._store.audits.of_attempt(task.task_id, done.attempt)
+        if audit is None or audit.closed_at is None:
+            return None
+        return AuditView(state=audit.state.value, detail=audit.detail, closed_at=audit.closed_at)
 
     async def cancel(self, wanted: TaskId, owner_key: int | None = None) -> TaskView:
         """Take a task back; one that is over stays as it is. Raises NotFound."""
@@ -330,8 +373,12 @@ class AppDesk:
                 f"read picture {index} of task {wanted}: the task is {stored.status.value}, "
                 f"it has {len(stored.pictures)} pictures"
             )
-        digest = stored.pictures[index]
-        return digest, with_receipt(await self._store.blobs.get(digest), await self.receipt(wanted, owner_key))
+        digest, receipt = stored.pictures[index], await self.receipt(wanted, owner_key)
+        try:
+            png = await self._store.blobs.get(digest, names=(receipt.receipt.picture_hashes[index],))
+        except TakenDown:
+            raise TakenDown(f"read picture {index} of task {wanted}: {TAKEN_DOWN}") from None
+        return digest, with_receipt(png, receipt)
 
     async def receipt(self, wanted: TaskId, owner_key: int | None = None) -> ReceiptView:
         """Read who made a task's pictures, and how; raises NotFound."""

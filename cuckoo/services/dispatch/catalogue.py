@@ -1,15 +1,16 @@
 """Which models tasks may name: those that this installation knows, and those that signed-in miners bring."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.errors import InvalidField
 from cuckoo.domain.identifiers import ModelDigest, NodeId
 from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.pricing import Rates
+from cuckoo.domain.task import Mode, TaskParameters
 from cuckoo.protocol.messages import ModelOffer
-from cuckoo.protocol.views import ModelView
+from cuckoo.protocol.views import LoraView, ModelView
 
 _NAMES_SHOWN = 8
 
@@ -31,6 +32,8 @@ class Catalogue:
         self._by_digest = {model.digest: model for model in self._by_name.values()}
         self._brought: dict[ModelDigest, _Size] = {}
         self._sizes: dict[ModelDigest, Counter[_Size]] = {}
+        self._modes: dict[ModelDigest, set[str]] = {}
+        self._loras: dict[ModelDigest, Counter[str]] = {}
         self._of_node: dict[NodeId, tuple[ModelOffer, ...]] = {}
 
     def sign_in(self, node: NodeId, offers: tuple[ModelOffer, ...]) -> None:
@@ -40,6 +43,8 @@ class Catalogue:
         for offer in offers:
             size = (offer.max_pixels, offer.max_steps)
             self._sizes.setdefault(offer.digest, Counter())[size] += 1
+            self._modes.setdefault(offer.digest, set()).update(offer.modes)
+            self._loras.setdefault(offer.digest, Counter()).update(offer.loras)
             if offer.digest not in self._by_digest:
                 self._brought[offer.digest] = _larger(self._brought.get(offer.digest, (0, 0)), size)
 
@@ -51,6 +56,7 @@ class Catalogue:
             sizes[size] -= 1
             if not sizes[size]:
                 del sizes[size]
+            self._loras[offer.digest].subtract(offer.loras)
 
     def rate_wei(self, digest: ModelDigest) -> Wei:
         """Return what a megapixel-step of a model costs."""
@@ -116,6 +122,48 @@ class Catalogue:
             "steps", steps, f"the miners that serve {name} at this size now take up to {most_steps} steps"
         )
 
+    def check_kind(self, parameters: TaskParameters) -> None:
+        """Refuse a way of making pictures that this model is not offered for, or that no miner with it has ever had.
+
+        Raises:
+            InvalidField: names the limit.
+        """
+        digest = parameters.model_digest
+        name, model = self.name_of(digest), self._by_digest.get(digest)
+        if model and parameters.scheduler not in ("", model.scheduler, *model.schedulers):
+            raise InvalidField(
+                "scheduler", parameters.scheduler, f"{name} takes its own (empty) or {', '.join(model.schedulers)}"
+            )
+        modes = self._modes.get(digest)
+        if modes and parameters.mode not in modes:
+            field = "mask" if parameters.mode == Mode.INPAINTING else "source"
+            raise InvalidField(field, parameters.mode, f"the miners that serve {name} take {', '.join(sorted(modes))}")
+
+    def find_lora(self, digest: ModelDigest, name: str) -> str:
+        """Return the digest of a LoRA of a model, by its name or digest.
+
+        Raises:
+            InvalidField: nobody here ever had such a one; says which there are.
+        """
+        known = self._known_loras(digest)
+        if name in known:
+            return known[name]
+        if name in (*known.values(), *self._loras.get(digest, ())):
+            return name
+        shown = ", ".join(list(known)[:_NAMES_SHOWN]) or "none"
+        raise InvalidField("loras", name, f"{self.name_of(digest)} has {shown} by name, others by digest")
+
+    def _known_loras(self, digest: ModelDigest) -> Mapping[str, str]:
+        model = self._by_digest.get(digest)
+        return model.loras if model else {}
+
+    def _lora_views(self, digest: ModelDigest) -> tuple[LoraView, ...]:
+        there = self._loras.get(digest, Counter())
+        known = self._known_loras(digest)
+        named = [(name, lora) for name, lora in known.items()]
+        brought = [(lora, lora) for lora in there if lora not in known.values()]
+        return tuple(LoraView(id=name, digest=lora, miners=there[lora]) for name, lora in (*named, *brought))
+
     def views(self) -> Iterator[ModelView]:
         """Show every model, this installation's first."""
         for model in self._by_name.values():
@@ -126,6 +174,10 @@ class Catalogue:
                 miners=self.miners_of(model.digest),
                 max_pixels=model.max_pixels,
                 max_steps=model.max_steps,
+                max_pixels_now=self._most_now(model.digest),
+                modes=self._ordered(model.digest),
+                schedulers=model.schedulers,
+                loras=self._lora_views(model.digest),
                 width_px=model.width_px,
                 height_px=model.height_px,
                 steps=model.steps,
@@ -139,8 +191,18 @@ class Catalogue:
                 miners=self.miners_of(digest),
                 max_pixels=max_pixels,
                 max_steps=max_steps,
+                max_pixels_now=self._most_now(digest),
+                modes=self._ordered(digest),
+                loras=self._lora_views(digest),
                 rate_wei=self._rates.of(digest),
             )
+
+    def _most_now(self, digest: ModelDigest) -> int:
+        return max((pixels for pixels, _ in self._sizes.get(digest, ())), default=0)
+
+    def _ordered(self, digest: ModelDigest) -> tuple[str, ...]:
+        known = self._modes.get(digest, set())
+        return tuple(mode for mode in Mode if mode in known)
 
     def miners_of(self, digest: ModelDigest) -> int:
         """Return how many miners are signed in with a model."""

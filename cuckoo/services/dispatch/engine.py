@@ -321,6 +321,7 @@ class Engine:
         task.step = 0
         self.tasks.set_status(task, TaskStatus.RUNNING, at=attempt.assigned_at)
         self.parking.deliver(waiter, slot, signed)
+        log.debug("attempt given out", task=task.task_id, attempt=attempt.attempt, miner=attempt.node, slot=slot)
         self.watchers.publish(drawn_event(task, self.state, attempt.assigned_at))
 
     def _record_failure(self, decision: RecordFailure, todo: _Transition) -> None:
@@ -394,6 +395,7 @@ class Engine:
         if attempt is not None:
             attempt.state, attempt.reason = AttemptState.DONE, ""
         self._metrics.attempts.labels("done").inc()
+        log.debug("result taken", task=decision.task_id, attempt=decision.attempt, miner=decision.node)
         task.pictures = task.parameters.pictures
         self._close(task.task_id, TaskStatus.DONE, now)
 
@@ -428,7 +430,10 @@ class Engine:
             return
         self.tasks.set_status(task, status, at=now, error=reason)
         self._metrics.ended(status.value, now)
-        self._metrics.task_s.observe(max(0.0, now - task.created_at))
+        seconds = max(0.0, now - task.created_at)
+        self._metrics.task_s.observe(seconds)
+        said = {"reason": reason} if reason else {}
+        log.debug("task over", task=task_id, status=status.value, seconds=round(seconds, 2), **said)
         self.watchers.publish(final_event(task))
 
     def _end(self, decision: EndSession) -> None:

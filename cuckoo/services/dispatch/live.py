@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId, TaskId
 from cuckoo.domain.task import TaskParameters, TaskStatus
-from cuckoo.protocol.messages import AttemptView, TaskView, decode_binary
+from cuckoo.protocol.messages import AttemptView, AuditView, TaskView, decode_binary
 from cuckoo.protocol.receipts import Assignment
 from cuckoo.protocol.views import EventKind, TaskEvent
 from cuckoo.scheduler.events import Demand, FailureKind
@@ -87,6 +87,7 @@ class LiveTask:
     Attributes:
         ready_at: since when it waits for a miner, unix seconds.
         owner_key: id of the API key that owns it; None without one.
+        loras: digests of the LoRAs that it names.
     """
 
     task_id: TaskId
@@ -96,6 +97,7 @@ class LiveTask:
     price_wei: Wei = _FREE
     avoid: frozenset[NodeId] = frozenset()
     owner_key: int | None = None
+    loras: frozenset[str] = frozenset()
     status: TaskStatus = TaskStatus.QUEUED
     finished_at: float | None = None
     step: int = 0
@@ -106,7 +108,7 @@ class LiveTask:
     @property
     def steps(self) -> int:
         """Denoising steps over all pictures."""
-        return self.parameters.steps * self.parameters.pictures
+        return self.parameters.denoising_steps * self.parameters.pictures
 
     @property
     def demand(self) -> Demand:
@@ -115,10 +117,11 @@ class LiveTask:
         return Demand(
             model=parameters.model_digest,
             pixels=parameters.width_px * parameters.height_px,
-            steps=parameters.steps,
+            steps=parameters.denoising_steps,
             pictures=parameters.pictures,
             price_wei=self.price_wei,
             avoid=self.avoid,
+            loras=self.loras,
         )
 
     def find(self, attempt: int) -> LiveAttempt | None:
@@ -130,12 +133,19 @@ class LiveTask:
         return tuple(f"/v1/tasks/{self.task_id}/pictures/{number}.png" for number in range(self.pictures))
 
     def view(
-        self, model: str, *, position: int | None = None, eta_p50_s: float | None = None, eta_p90_s: float | None = None
+        self,
+        model: str,
+        *,
+        audit: AuditView | None = None,
+        position: int | None = None,
+        eta_p50_s: float | None = None,
+        eta_p90_s: float | None = None,
     ) -> TaskView:
         """Show it to the app.
 
         Args:
             model: the model's name.
+            audit: what came of the audit of its result.
             position: how many tasks wait before it.
             eta_p50_s, eta_p90_s: seconds until it is done, with even odds and nine in ten.
         """
@@ -156,6 +166,7 @@ class LiveTask:
             attempts=tuple(attempt.view() for attempt in self.attempts),
             pictures=self.picture_paths(),
             receipt=f"/v1/tasks/{self.task_id}/receipt" if done else "",
+            audit=audit,
             error=self.error,
         )
 

@@ -195,6 +195,7 @@ class MinerDesk:
                         max_pixels=offer.max_pixels,
                         max_steps=offer.max_steps,
                         min_rate_wei=offer.min_rate_wei,
+                        loras=frozenset(offer.loras),
                     )
                     for offer in offers
                 ),
@@ -367,6 +368,21 @@ class MinerDesk:
         one = most_bytes(task.parameters.width_px, task.parameters.height_px)
         return task.parameters.pictures * one + _RECEIPT_BYTES
 
+    async def input(self, node: NodeId, task_id: TaskId, number: int, digest: bytes) -> bytes:
+        """Read what a miner needs for an attempt that it has, by its hash.
+
+        Raises:
+            NotFound: no such attempt, it is another miner's, or its task names no such input.
+        """
+        self._miner(node)
+        task = self._engine.tasks.get(task_id)
+        attempt = task.find(number) if task else None
+        if task is None or attempt is None or not self._engine.state.is_live(task_id, number, node):
+            raise NotFound(f"read an input: miner {node} does not have attempt {number} of task {task_id}")
+        if digest not in task.parameters.inputs:
+            raise NotFound(f"read an input: task {task_id} names none with the sha256 {digest.hex()}")
+        return await self._store.blobs.get(digest)
+
     async def _verify(self, miner: SignedInMiner, task: LiveTask, attempt: LiveAttempt, upload: ResultUpload) -> bool:
         """Check all that costs little; returns whether a picture is blank."""
         receipt, parameters = upload.receipt, task.parameters
@@ -395,8 +411,7 @@ class MinerDesk:
         attempt = next((one for one in stored.attempts if one.attempt == number), None)
         if attempt is None or attempt.miner_node != node:
             raise _not_given(node, task_id, number)
-        signed = (encode_binary(upload.receipt), upload.signature)
-        if attempt.state is AttemptState.DONE and (attempt.receipt, attempt.receipt_signature) == signed:
+        if attempt.state is AttemptState.DONE and attempt.receipt == encode_binary(upload.receipt):
             return await self._accepted(node, task_id, number)
         await self._note_second(node, attempt, upload)
         why = f": {sentence(*read_reason(attempt.reason))}" if attempt.reason else ""
@@ -426,7 +441,12 @@ class MinerDesk:
             at=self._clock.now(),
         )
         if await self._store.writer.execute(self._store.proofs.add(second)):
-            log.warning("a miner signed two results for one assignment", miner=node, task=attempt.task_id)
+            log.warning(
+                "a miner signed two results for one assignment",
+                task=attempt.task_id,
+                attempt=attempt.attempt,
+                miner=node,
+            )
 
     async def _accepted(self, node: NodeId, task_id: TaskId, number: int) -> SubmitReply:
         audit = await self._store.audits.of_attempt(task_id, number)

@@ -8,9 +8,10 @@ import structlog
 
 from cuckoo.domain.errors import CuckooError
 from cuckoo.domain.identifiers import NodeId, TaskId
+from cuckoo.domain.lora import lora_digests
 from cuckoo.domain.model import ModelInfo
 from cuckoo.domain.settings import CoordinatorSettings
-from cuckoo.domain.task import TaskStatus
+from cuckoo.domain.task import NO_HASH, TaskStatus
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.metrics import DAY_S, CoordinatorMetrics
 from cuckoo.scheduler.events import AttemptRestored, PeriodStarted, ResultDisproved, TaskRestored, Ticked
@@ -136,6 +137,8 @@ class Dispatch:
         stored_tasks = await self._store.tasks.load_open()
         for stored in stored_tasks:
             task = task_of(stored)
+            if task.parameters.loras_hash != NO_HASH:
+                task.loras = lora_digests(await self._store.blobs.get(task.parameters.loras_hash))
             self.engine.tasks.add(task)
             now = self._clock.now()
             self.engine.apply(TaskRestored(now=now, task_id=task.task_id, demand=task.demand, owner=task.owner_key))

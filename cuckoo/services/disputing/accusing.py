@@ -56,7 +56,7 @@ class Accusing:
                     await self._follow(accusation, accusation.dispute)
             except (TransientError, ConfigError) as error:
                 if self._told.get(accusation.assignment_hash) != str(error):
-                    log.warning("a dispute waits", miner=accusation.miner_node, reason=str(error))
+                    log.warning("a dispute waits", **_of(accusation), reason=str(error))
                 self._told[accusation.assignment_hash] = str(error)
         for dispute in await self._court.live():
             if dispute.coordinator == self._node_id and dispute.dispute_id not in self._known:
@@ -74,7 +74,7 @@ class Accusing:
                 return
             since = self._clock.now() - COUNTED_S
             if await self._store.accusations.count(accusation.miner_node, since) >= COUNTED:
-                log.debug("an accusation waits: others about this miner do", miner=accusation.miner_node)
+                log.debug("an accusation waits: others about this miner do", **_of(accusation))
                 return
             try:
                 number = await self._court.open(
@@ -85,7 +85,7 @@ class Accusing:
                     raise
                 await self._close(accusation, AccusationState.REFUSED, str(refusal))
                 return
-            log.warning("a miner is accused of a wrong result", miner=accusation.miner_node, dispute=number)
+            log.warning("a miner is accused of a wrong result", **_of(accusation), dispute=number)
         await self._store.writer.execute(self._store.accusations.opened(accusation.assignment_hash, number))
 
     async def _follow(self, accusation: StoredAccusation, number: int) -> None:
@@ -110,7 +110,7 @@ class Accusing:
         await self._store.writer.execute(self._store.accusations.close(accusation.assignment_hash, state, detail))
         self._told.pop(accusation.assignment_hash, None)
         tell = log.info if state is AccusationState.CONVICTED else log.warning
-        tell(detail, miner=accusation.miner_node, dispute=dispute, state=state.value)
+        tell(detail, **_of(accusation), dispute=dispute, state=state.value)
 
     async def _adopt(self, dispute: Dispute) -> None:
         """Keep the evidence of a dispute that somebody else opened about a task of ours."""
@@ -128,8 +128,23 @@ class Accusing:
                 attempt = next(one for one in stored.attempts if one.assignment_hash == accused.assignment_hash)
                 accusation = NewAccusation.of(attempt, stored.pictures, self._clock.now())
             except (NotFound, StopIteration):
-                log.warning("somebody disputes a task that is not known here any more", dispute=dispute.dispute_id)
+                log.warning(
+                    "somebody disputes a task that is not known here any more",
+                    task=accused.task_id,
+                    dispute=dispute.dispute_id,
+                )
                 return
             await self._store.writer.execute(self._store.accusations.record(accusation))
         await self._store.writer.execute(self._store.accusations.opened(accused.assignment_hash, dispute.dispute_id))
-        log.info("somebody accuses a miner", miner=dispute.miner, accuser=dispute.accuser, dispute=dispute.dispute_id)
+        log.info(
+            "somebody accuses a miner",
+            task=accused.task_id,
+            miner=dispute.miner,
+            accuser=dispute.accuser,
+            dispute=dispute.dispute_id,
+        )
+
+
+def _of(accusation: StoredAccusation) -> dict[str, object]:
+    assignment = decode_binary(accusation.assignment, Assignment)
+    return {"task": assignment.task_id, "attempt": assignment.attempt, "miner": accusation.miner_node}

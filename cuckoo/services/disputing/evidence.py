@@ -6,12 +6,14 @@ import structlog
 
 from cuckoo.domain.errors import Conflict, InvalidField, NotFound
 from cuckoo.protocol.eip712 import Domain
+from cuckoo.protocol.inputs import input_hash
 from cuckoo.protocol.messages import EvidenceUpload, ReceiptView, decode_binary, encode_binary
 from cuckoo.protocol.pictures import check_pictures
 from cuckoo.protocol.receipts import Assignment, Receipt
 from cuckoo.protocol.views import DisputeList, DisputeView, EvidenceView
 from cuckoo.runtime.clock import Clock
 from cuckoo.services.disputing.court import Docket
+from cuckoo.services.disputing.passes import Passes
 from cuckoo.storage.accusations import NewAccusation, StoredAccusation
 from cuckoo.storage.blobs import blob_hash
 from cuckoo.storage.store import Store
@@ -23,11 +25,12 @@ log = structlog.get_logger(__name__)
 class Evidence:
     """The evidence of disputes that the chain knows; it is public, prompts included."""
 
-    def __init__(self, store: Store, domain: Domain, docket: Docket, *, clock: Clock) -> None:
-        """Take the store with accusations, the chain that judges, the disputes on it, and time."""
+    def __init__(self, store: Store, domain: Domain, docket: Docket, *, passes: Passes, clock: Clock) -> None:
+        """Take the store with accusations, the chain that judges, the disputes on it, what tells jurors, and time."""
         self._store = store
         self._domain = domain
         self._docket = docket
+        self._passes = passes
         self._clock = clock
         self._shown: set[int] = set()
         self._taking: set[int] = set()
@@ -64,12 +67,33 @@ class Evidence:
             pictures=found.pictures,
         )
 
-    async def picture(self, dispute: int, digest: bytes) -> bytes:
-        """Read a picture of a dispute by its sha256; raises NotFound."""
+    async def picture(self, dispute: int, digest: bytes, shown: str = "") -> bytes:
+        """Read a picture of a dispute by its sha256.
+
+        Args:
+            dispute: which.
+            digest: the sha256.
+            shown: a juror's pass; needed where it was taken down.
+
+        Raises:
+            NotFound: it is not here.
+            TakenDown: it is withheld from this caller, or gone.
+        """
         found = await self._find(dispute)
         if digest not in found.pictures:
             raise NotFound(f"read a picture of dispute {dispute}: none has the sha256 {digest.hex()}")
-        return await self._store.blobs.get(digest)
+        return await self._read(dispute, digest, shown)
+
+    async def input(self, dispute: int, digest: bytes, shown: str = "") -> bytes:
+        """Read what the disputed result was made from, by its sha256; raises as ``picture``."""
+        found = await self._find(dispute)
+        if digest not in decode_binary(found.assignment, Assignment).parameters.inputs:
+            raise NotFound(f"read an input of dispute {dispute}: none has the sha256 {digest.hex()}")
+        return await self._read(dispute, digest, shown)
+
+    async def _read(self, dispute: int, digest: bytes, shown: str) -> bytes:
+        juror = bool(shown) and self._passes.holds(shown, dispute, digest, self._clock.now())
+        return await self._store.blobs.get(digest, withheld=juror)
 
     # From who is accused.
 
@@ -122,6 +146,9 @@ class Evidence:
             width_px=parameters.width_px,
             height_px=parameters.height_px,
         )
+        named = tuple(input_hash(one) for one in upload.inputs)
+        if named != parameters.inputs:
+            raise InvalidField("inputs", f"{len(named)} inputs", "must be what the assignment names")
         accusation = NewAccusation(
             assignment_hash=hashes[0],
             miner_node=assignment.miner_node,
@@ -134,12 +161,18 @@ class Evidence:
         )
         await self._store.writer.execute(
             together(
-                *(self._store.blobs.put(picture) for picture in pictures),
+                *(self._store.blobs.put(one) for one in (*pictures, *upload.inputs)),
                 self._store.accusations.record(accusation),
                 self._store.accusations.opened(hashes[0], dispute),
             )
         )
-        log.info("the accused shows its task", dispute=dispute, miner=assignment.miner_node)
+        log.info(
+            "the accused shows its task",
+            task=assignment.task_id,
+            attempt=assignment.attempt,
+            miner=assignment.miner_node,
+            dispute=dispute,
+        )
 
     async def _find(self, dispute: int) -> StoredAccusation:
         found = await self._store.accusations.of_dispute(dispute)

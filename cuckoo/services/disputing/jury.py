@@ -124,16 +124,27 @@ class Jury:
         accused = await self._court.accusation(dispute.dispute_id)
         stored = await self._store.receipts.get(accused.assignment_hash)
         if stored is None or not stored.assignment:
-            log.warning("this miner is accused, and has no receipt of that task", dispute=dispute.dispute_id)
+            log.warning(
+                "this miner is accused, and has no receipt of that task",
+                dispute=dispute.dispute_id,
+                task=accused.task_id,
+            )
             self._defended.add(dispute.dispute_id)
             return
         try:
+            signed = decode_binary(stored.assignment, SignedAssignment)
             result = decode_binary(await self._store.receipts.result(stored), ResultUpload)
+            inputs = await self._store.receipts.inputs(signed.assignment.parameters.inputs)
         except NotFound as error:
-            log.warning("this miner is accused of an old result", dispute=dispute.dispute_id, reason=str(error))
+            log.warning(
+                "this miner is accused of an old result",
+                dispute=dispute.dispute_id,
+                task=stored.task_id,
+                reason=str(error),
+            )
             self._defended.add(dispute.dispute_id)
             return
-        evidence = EvidenceUpload(assignment=decode_binary(stored.assignment, SignedAssignment), result=result)
+        evidence = EvidenceUpload(assignment=signed, result=result, inputs=inputs)
         if shown := await self._opinions.show(dispute, accused, evidence):
             log.warning("this miner is accused", dispute=dispute.dispute_id, task=stored.task_id, shown_at=shown)
             self._defended.add(dispute.dispute_id)

@@ -17,6 +17,7 @@ from cuckoo.domain.tolerance import Likeness
 from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.messages import Finished
 from cuckoo.inference.pool import Job, JobRefused, LoadedModel
+from cuckoo.protocol.inputs import input_hash
 from cuckoo.protocol.likeness import Made, compare
 from cuckoo.protocol.messages import EvidenceUpload
 from cuckoo.protocol.pictures import check_pictures
@@ -56,6 +57,9 @@ class EvidenceLink(Protocol):
 
     async def evidence_picture(self, dispute: int, digest: bytes) -> bytes:
         """Read one of its pictures."""
+
+    async def evidence_input(self, dispute: int, digest: bytes) -> bytes:
+        """Read something that it was made from."""
 
     async def file_evidence(self, dispute: int, evidence: EvidenceUpload) -> None:
         """Show jurors a task."""
@@ -97,7 +101,8 @@ class Opinions:
         view = await self._evidence(dispute, accused)
         parameters = view.signed.assignment.parameters
         name = f"dispute {dispute.dispute_id}/{dispute.rounds}"
-        finished = await self._make(parameters, name)
+        log.info("a disputed task is made again", dispute=dispute.dispute_id, task=accused.task_id)
+        finished = await self._make(dispute, parameters, name)
         if finished is None:
             return Verdict.ABSTAIN, NO_DIGEST
         own = Made(
@@ -121,7 +126,7 @@ class Opinions:
         likeness = await asyncio.to_thread(compare, theirs, own)
         return _VERDICTS[likeness], digest
 
-    async def _make(self, parameters: TaskParameters, name: str) -> Finished | None:
+    async def _make(self, dispute: Dispute, parameters: TaskParameters, name: str) -> Finished | None:
         """Run the task; None where it can not be run here."""
         await self._pool.ready.wait()
         loaded = self._pool.loaded().get(parameters.model_digest)
@@ -133,14 +138,25 @@ class Opinions:
         if loaded is None or parameters.width_px * parameters.height_px > loaded.max_pixels:
             log.info("abstains: this task can not be run here", dispute=name, model=parameters.model_digest)
             return None
+        inputs = tuple([await self._input(dispute, digest) for digest in parameters.inputs])
         while True:
             try:
-                return await self._pool.run(Job(job_id=name, parameters=parameters))
+                return await self._pool.run(Job(job_id=name, parameters=parameters, inputs=inputs))
             except (JobRefused, OutOfMemory) as error:
                 log.info("abstains: this task can not be run here", dispute=name, reason=str(error))
                 return None
             except TransientError as error:
                 log.warning("a disputed task is run again", dispute=name, reason=str(error))
+            await self._clock.sleep(AGAIN_S)
+
+    async def _input(self, dispute: Dispute, digest: bytes) -> bytes:
+        """Get what the task names by this hash."""
+        while True:
+            for origin in self._origins(dispute.coordinator):
+                found = await self._asked(origin, lambda link: link.evidence_input(dispute.dispute_id, digest))
+                if found is not None and input_hash(found) == digest:
+                    return found
+            log.info("no coordinator shows what the task was made from yet", dispute=dispute.dispute_id)
             await self._clock.sleep(AGAIN_S)
 
     async def _evidence(self, dispute: Dispute, accused: Accusation) -> EvidenceView:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from functools import partial
 
 import structlog
 
@@ -31,6 +32,7 @@ from cuckoo.storage.records import NewReceipt
 log = structlog.get_logger(__name__)
 
 FAILURE_TRIES = 6
+FETCH_TRIES = 4
 LAST_WORD_S = 3.0
 
 
@@ -42,7 +44,14 @@ class FailureKind(StrEnum):
     WORKER_DIED = "worker_died"
     DEADLINE = "deadline"
     NOT_BACKED = "not_backed"
+    NO_INPUT = "no_input"
     SHUTTING_DOWN = "shutting_down"
+
+
+class InputMissing(PeerFault):
+    """What a task is made from could not be had from its coordinator."""
+
+    code = "input_missing"
 
 
 class AssignmentForged(PeerFault):
@@ -88,8 +97,9 @@ def refusal(assignment: Assignment, loaded: dict[ModelDigest, LoadedModel], now:
     if parameters.width_px * parameters.height_px > model.max_pixels:
         reason = f"{parameters.width_px} x {parameters.height_px} pixels: here at most {model.max_pixels:,} fit"
         return Failure(kind=FailureKind.OUT_OF_MEMORY, reason=reason)
-    if parameters.steps > model.model.limits.max_steps:
-        reason = f"{parameters.steps} steps: {model.model.name} is offered for at most {model.model.limits.max_steps}"
+    if parameters.steps > model.model.limits.max_steps or parameters.mode not in model.modes:
+        offered = f"at most {model.model.limits.max_steps}, {', '.join(model.modes)}"
+        reason = f"{parameters.steps} steps, {parameters.mode}: {model.model.name} is offered for {offered}"
         return Failure(kind=FailureKind.INVALID, reason=reason)
     if now >= assignment.deadline:
         return Failure(
@@ -140,7 +150,9 @@ class Attempt:
         self._clock = clock
         self._options = options
         self._job_id = f"{assignment.task_id}/{assignment.attempt}/{assignment.coordinator_node}"
-        self._latest = Progress(step=0, steps=assignment.parameters.steps * assignment.parameters.pictures)
+        parameters = assignment.parameters
+        self._latest = Progress(step=0, steps=parameters.denoising_steps * parameters.pictures)
+        self._inputs: tuple[bytes, ...] = ()
         self._news = asyncio.Event()
         self._unwanted = False
         self._late = False
@@ -180,15 +192,17 @@ class Attempt:
 
     async def _work(self) -> Finished | None:
         """Run the job; None when there is no result, which the coordinator then knows."""
-        job = Job(
-            job_id=self._job_id,
-            parameters=self.assignment.parameters,
-            preview_every=self._options.preview_every,
-            latents_file=str(self._latents.file(self.assignment_hash)),
-        )
         started = self._clock.monotonic()
         self._log.info("attempt taken", deadline_in_s=round(self.assignment.deadline - self._clock.now(), 1))
         try:
+            self._inputs = await self._fetched()
+            job = Job(
+                job_id=self._job_id,
+                parameters=self.assignment.parameters,
+                preview_every=self._options.preview_every,
+                latents_file=str(self._latents.file(self.assignment_hash)),
+                inputs=self._inputs,
+            )
             finished = await self._pool.run(job, self._on_step)
         except asyncio.CancelledError:
             await self._last_word()
@@ -201,6 +215,9 @@ class Attempt:
                     FailureKind.DEADLINE if self._late else FailureKind.WORKER_DIED,
                     "no worker was free before the deadline" if self._late else "the worker stopped the job",
                 )
+            return None
+        except InputMissing as fault:
+            await self.give_back(FailureKind.NO_INPUT, str(fault))
             return None
         except JobRefused as fault:
             await self.give_back(FailureKind.INVALID, str(fault))
@@ -215,8 +232,30 @@ class Attempt:
         self._log.info("attempt done", seconds=round(self._clock.monotonic() - started, 2))
         return finished
 
+    async def _fetched(self) -> tuple[bytes, ...]:
+        """Get what the task is made from besides its text; raises InputMissing."""
+        fetched = []
+        for digest in self.assignment.parameters.inputs:
+            try:
+                payload = await retry(
+                    partial(self._input, digest),
+                    clock=self._clock,
+                    tries=FETCH_TRIES,
+                    cap_s=BACKOFF_CAP_S,
+                )
+            except (TransientError, PeerFault) as error:
+                raise InputMissing(str(error)) from error
+            fetched.append(payload)
+        if self._unwanted or self._late:
+            raise JobCancelled("fetching inputs: the attempt ended")
+        return tuple(fetched)
+
+    async def _input(self, digest: bytes) -> bytes:
+        return await self._connection.input(self.assignment.task_id, self.assignment.attempt, digest)
+
     def _on_step(self, done: StepDone) -> None:
-        self._latest = Progress(step=done.step, steps=done.steps, preview=done.preview_png)
+        asked = self._latest.steps  # some schedulers take a step more than they are asked for
+        self._latest = Progress(step=done.step * asked // done.steps, steps=asked, preview=done.preview_png)
         self._news.set()
         if done.step == done.steps:
             self._drawn()
@@ -275,6 +314,7 @@ class Attempt:
             price_wei=self.assignment.price,
             model=self.assignment.parameters.model_digest,
             assignment=encode_binary(self._signed),
+            inputs=self._inputs,
         )
 
     async def give_back(self, kind: str, reason: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from cuckoo.domain.amounts import Wei, format_cai
@@ -20,6 +21,7 @@ from cuckoo.domain.errors import (
 )
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol.eip712 import Hasher, hash_sign_in
+from cuckoo.protocol.inputs import input_hash
 from cuckoo.protocol.market import MissedView
 from cuckoo.protocol.messages import (
     ChallengeAnswer,
@@ -39,7 +41,7 @@ from cuckoo.protocol.messages import (
     encode_json,
 )
 from cuckoo.protocol.receipts import Assignment
-from cuckoo.protocol.signing import check_signed_by
+from cuckoo.protocol.signing import check_signed_by, recover
 from cuckoo.runtime.clock import Clock
 from cuckoo.runtime.retry import backoff_s
 from cuckoo.services.mining.coordinators import Coordinator
@@ -274,8 +276,21 @@ class Connection:
         return await self._call(lambda token: self._link.progress(token, task_id, attempt, progress))
 
     async def submit(self, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
-        """Upload a result; raises TransientError, or the PeerFault with which it was refused."""
+        """Upload a result; raises TransientError, or the PeerFault with which it was refused.
+
+        One that was signed before this miner's key was replaced is signed with the new one: the receipt says the same.
+        """
+        digest = self._hasher.digest(upload.receipt.struct_hash())
+        if recover(digest, upload.signature) != self._miner.signer.address:
+            upload = msgspec.structs.replace(upload, signature=self._miner.signer.sign(digest))
         return await self._call(lambda token: self._link.submit(token, task_id, attempt, upload))
+
+    async def input(self, task_id: TaskId, attempt: int, digest: bytes) -> bytes:
+        """Read something that a task is made from; raises TransientError or PeerFault, also where it is another."""
+        payload = await self._call(lambda token: self._link.input(token, task_id, attempt, digest))
+        if input_hash(payload) != digest:
+            raise PeerFault(f"read an input of task {task_id}: it has not the sha256 {digest.hex()}")
+        return payload
 
     async def answer(self, challenge: int, answer: ChallengeAnswer) -> SubmitReply:
         """Answer a challenge; raises as ``submit``."""

@@ -164,6 +164,9 @@ class CoordinatorLink(Protocol):
     async def submit(self, token: str, task_id: TaskId, attempt: int, upload: ResultUpload) -> SubmitReply:
         """Upload a result."""
 
+    async def input(self, token: str, task_id: TaskId, attempt: int, digest: bytes) -> bytes:
+        """Read something that a task is made from."""
+
     async def answer(self, token: str, challenge: int, answer: ChallengeAnswer) -> SubmitReply:
         """Answer a challenge."""
 

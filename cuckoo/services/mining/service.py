@@ -253,6 +253,8 @@ class Mining:
                 max_pixels=entry.max_pixels,
                 max_steps=entry.model.limits.max_steps,
                 min_rate_wei=self._options.min_rate_wei,
+                modes=entry.modes,
+                loras=tuple(lora.digest for lora in entry.model.loras.values()),
             )
             for digest, entry in sorted(loaded.items())
         )

@@ -4,9 +4,13 @@ export class Refused extends Error {
   constructor(status, body) {
     super(body?.message ?? `status ${status}`);
     this.status = status;
+    this.code = body?.code ?? "";
     this.field = body?.field ?? "";
+    this.limit = body?.limit ?? "";
   }
 }
+
+export class Unreachable extends Error {}
 
 function headers(more = {}) {
   const key = sessionStorage.getItem("key");
@@ -14,7 +18,9 @@ function headers(more = {}) {
 }
 
 async function call(path, options = {}) {
-  const answer = await fetch(path, { ...options, headers: headers(options.headers) });
+  const answer = await fetch(path, { ...options, headers: headers(options.headers) }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Unreachable(error.message);
+  });
   if (!answer.ok) throw new Refused(answer.status, await answer.json().catch(() => null));
   return answer;
 }

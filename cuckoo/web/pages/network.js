@@ -1,6 +1,7 @@
 // The network at a glance: numbers, and each miner's work against its odds.
 
-import { read } from "./api.js";
+import { Refused, Unreachable, read } from "./api.js";
+import { element, made } from "./dom.js";
 import { say } from "./words.js";
 
 const EVERY_MS = 5_000;
@@ -9,25 +10,35 @@ const AWAY = 3.29; // standard deviations: one miner of a thousand lies beyond
 
 const whole = (wei) => Number(BigInt(wei) / 10n ** 18n);
 const count = (value) => value.toLocaleString(document.documentElement.lang);
-const element = (id) => document.getElementById(id);
 
 const WINDOW_MS = 60_000;
+const WATCHED_MS = 15_000;
 let shown = null;
 let samples = []; // {at, done}, of the last minute
 
-export async function follow() {
+// Looks for ever; `known` hears the models each time. While the coordinator does not answer, the last numbers stay.
+export async function follow(known) {
   for (;;) {
     try {
       shown = await look();
       samples.push({ at: Date.now(), done: doneBy(shown.miners) });
       samples = samples.filter((sample) => sample.at >= Date.now() - WINDOW_MS);
+      known(shown.models);
       draw();
-    } catch {
-      // The page says so where a picture is asked for; here the last numbers stay.
+      element("away").hidden = true;
+    } catch (error) {
+      if (!(error instanceof Unreachable || error instanceof Refused)) throw error;
+      element("away").hidden = false;
     }
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
   }
 }
+
+// Whether the first seed for draws is there; true where nothing is known yet.
+export const ready = () => shown === null || shown.network.period !== null;
+
+// Whether a miner is there for a model; true where nothing is known yet.
+export const servedBy = (name) => shown?.models.find((model) => model.id === name)?.miners !== 0;
 
 export function draw() {
   if (!shown) return;
@@ -48,14 +59,15 @@ export function draw() {
 
 const doneBy = (miners) => miners.reduce((sum, miner) => sum + miner.done, 0);
 
+// Tasks done in the last minute; "…" while it was not watched for long enough to say.
 function rate() {
   const [first, last] = [samples[0], samples.at(-1)];
-  const minutes = (last.at - first.at) / 60_000;
-  return minutes > 0 ? Math.round((last.done - first.done) / minutes) : 0;
+  const watchedMs = last.at - first.at;
+  return watchedMs < WATCHED_MS ? "…" : Math.round((last.done - first.done) * (60_000 / watchedMs));
 }
 
 async function look() {
-  const network = await read("/v1/network");
+  const [network, models] = await Promise.all([read("/v1/network"), read("/v1/models")]);
   const miners = [];
   let after = 0;
   while (after !== null && miners.length < 10_000) {
@@ -63,7 +75,7 @@ async function look() {
     miners.push(...page.miners);
     after = page.cursor ?? null;
   }
-  return { network, miners };
+  return { network, miners, models: models.data };
 }
 
 export function nameOf(node) {
@@ -78,26 +90,21 @@ export function nameOf(node) {
 }
 
 function pair(name, value) {
-  const box = document.createElement("div");
-  const [term, number] = [document.createElement("dt"), document.createElement("dd")];
-  term.textContent = name;
-  number.textContent = value;
-  box.append(term, number);
+  const box = made("div");
+  box.append(made("dt", "", name), made("dd", "", value));
   return box;
 }
 
 function svg(kind, attributes, text) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const drawn = document.createElementNS("http://www.w3.org/2000/svg", kind);
+  for (const [name, value] of Object.entries(attributes)) drawn.setAttribute(name, value);
+  if (text !== undefined) drawn.textContent = text;
+  return drawn;
 }
 
 function plot(miners) {
   if (!miners.length) {
-    const nothing = document.createElement("p");
-    nothing.textContent = say("noWork");
-    return nothing;
+    return made("p", "hint", say("noWork"));
   }
   const most = Math.max(4, ...miners.map((miner) => Math.max(miner.expected, miner.assigned))) * 1.1;
   const x = (value) => SIDE.left + (value / most) * (SIDE.width - SIDE.left - SIDE.right);
@@ -133,16 +140,15 @@ function plot(miners) {
 
 function table(miners) {
   const row = (kind, cells) => {
-    const made = document.createElement("tr");
+    const line = made("tr");
     for (const cell of cells) {
-      const one = document.createElement(kind);
+      const one = made(kind, "", cell);
       if (kind === "th") one.scope = "col";
-      one.textContent = cell;
-      made.append(one);
+      line.append(one);
     }
-    return made;
+    return line;
   };
-  const [head, body] = [document.createElement("thead"), document.createElement("tbody")];
+  const [head, body] = [made("thead"), made("tbody")];
   head.append(row("th", ["colMiner", "colStake", "colExpected", "colDone", "colFailed"].map((name) => say(name))));
   for (const miner of miners.slice(0, 200)) {
     body.append(row("td", [

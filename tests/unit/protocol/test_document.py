@@ -9,7 +9,16 @@ from cuckoo.protocol import eip712
 from cuckoo.scheduler.eligibility import Exclusion
 
 DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
-NAMES = ("OPERATOR_CONSENT", "SIGN_IN", "TASK_PARAMETERS", "ASSIGNMENT", "RUNTIME_PROFILE", "RECEIPT", "VOUCHER")
+NAMES = (
+    "OPERATOR_CONSENT",
+    "SIGN_IN",
+    "TASK_PARAMETERS",
+    "ASSIGNMENT",
+    "RUNTIME_PROFILE",
+    "RECEIPT",
+    "EVIDENCE_REQUEST",
+    "VOUCHER",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -84,6 +84,11 @@ CASES = {
         Voucher(coordinator_node=1, miner_node=2, cumulative=10**21).struct_hash(),
         {"coordinatorNode": 1, "minerNode": 2, "cumulative": 10**21},
     ),
+    "evidence request": (
+        eip712.EVIDENCE_REQUEST,
+        eip712.hash_evidence_request(2, 7, b"\1" * 32, 99),
+        {"minerNode": 2, "dispute": 7, "sha256": b"\1" * 32, "expiry": 99},
+    ),
     "sign-in": (
         eip712.SIGN_IN,
         eip712.hash_sign_in(1, "http://127.0.0.1:8080", 2, b"\1" * 32, b"\2" * 32, 99),

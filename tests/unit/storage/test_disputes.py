@@ -5,17 +5,47 @@ from msgspec.structs import replace
 
 from cuckoo.domain.dispute import Verdict
 from cuckoo.domain.errors import NotFound
-from cuckoo.domain.identifiers import NodeId
+from cuckoo.domain.identifiers import ModelDigest, NodeId, TaskId
+from cuckoo.domain.task import Mode, TaskParameters
+from cuckoo.protocol.inputs import input_hash
+from cuckoo.protocol.messages import encode_binary
+from cuckoo.protocol.receipts import Assignment
 from cuckoo.services.retention import Retention
 from cuckoo.storage.accusations import AccusationState, NewAccusation
 from cuckoo.storage.verdicts import NewVerdict
 
 HOUR = 3_600.0
 
+SOURCE = b"a packed picture"
+ASSIGNMENT = Assignment(
+    coordinator_node=NodeId(1),
+    miner_node=NodeId(4),
+    task_id=TaskId("ab" * 16),
+    attempt=1,
+    sequence=1,
+    parameters=TaskParameters(
+        salt=bytes(32),
+        model_digest=ModelDigest("cd" * 32),
+        prompt="a red apple",
+        width_px=64,
+        height_px=64,
+        steps=4,
+        guidance_thousandths=5_000,
+        seed=7,
+        mode=Mode.IMAGE,
+        source_hash=input_hash(SOURCE),
+        strength_millionths=500_000,
+    ),
+    deadline=1,
+    seed_tip=bytes(32),
+    draw_index=0,
+    draw_head=bytes(32),
+    draw_block=1,
+)
 ACCUSATION = NewAccusation(
     assignment_hash=b"\1" * 32,
     miner_node=NodeId(4),
-    assignment=b"assignment",
+    assignment=encode_binary(ASSIGNMENT),
     assignment_signature=b"\2" * 65,
     receipt=b"receipt",
     receipt_signature=b"\3" * 65,
@@ -80,6 +110,7 @@ async def test_verdict__recorded_again__the_first_holds(store):
 
 async def test_retention__open_dispute__keeps_its_pictures_until_it_is_over(store, clock):
     digest = await store.writer.execute(store.blobs.put(b"a picture"))
+    source = await store.writer.execute(store.blobs.put(SOURCE))
     lost = await store.writer.execute(store.blobs.put(b"another picture"))
     accusation = replace(ACCUSATION, pictures=(digest,))
     await store.writer.execute(store.accusations.record(accusation))
@@ -88,11 +119,13 @@ async def test_retention__open_dispute__keeps_its_pictures_until_it_is_over(stor
         clock.now += 8 * 24 * HOUR
         await retention.clean()
     assert await store.blobs.get(digest) == b"a picture"
+    assert await store.blobs.get(source) == SOURCE
     with pytest.raises(NotFound):
         await store.blobs.get(lost)
     await store.writer.execute(store.accusations.close(accusation.assignment_hash, AccusationState.ENDED, ""))
     clock.now += 8 * 24 * HOUR
     await retention.clean()
     assert await store.accusations.about(accusation.assignment_hash) is None
-    with pytest.raises(NotFound):
-        await store.blobs.get(digest)
+    for gone in (digest, source):
+        with pytest.raises(NotFound):
+            await store.blobs.get(gone)

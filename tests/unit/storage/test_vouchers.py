@@ -1,6 +1,7 @@
 """The best voucher of each coordinator is kept, whatever comes in which order."""
 
 import pytest
+from msgspec.structs import replace
 
 from cuckoo.domain.amounts import CAI, Wei
 from cuckoo.domain.identifiers import NodeId
@@ -15,6 +16,15 @@ def voucher(coordinator, cumulative):
         signature=cumulative.to_bytes(65, "big"),
         received_at=1.0,
     )
+
+
+async def test_keep__same_amount_signed_by_another_key__is_the_better_one(tmp_path):
+    async with open_store(tmp_path) as store:
+        await store.writer.execute(store.vouchers.keep(voucher(7, CAI)))
+        newer = replace(voucher(7, CAI), signature=b"\x09" * 65)
+        assert await store.writer.execute(store.vouchers.keep(newer))
+        assert not await store.writer.execute(store.vouchers.keep(newer))
+        assert await store.vouchers.best(NodeId(7)) == newer
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1), (2, 2, 1)])

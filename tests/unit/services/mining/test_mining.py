@@ -1,10 +1,14 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
+from PIL import Image
 
-from cuckoo.domain.errors import Conflict, CoordinatorUnreachable, Overloaded, PeerFault, WorkerDied
+from cuckoo.domain.errors import Conflict, CoordinatorUnreachable, NotFound, Overloaded, PeerFault, WorkerDied
+from cuckoo.domain.task import Mode
 from cuckoo.inference.faults import OutOfMemory
 from cuckoo.inference.pool import JobRefused, WorkerFault
+from cuckoo.protocol.inputs import input_hash, packed
 from cuckoo.protocol.messages import ProgressReply
 from cuckoo.protocol.signing import Signer, recover
 from cuckoo.services.mining.connection import BACKOFF_CAP_S
@@ -511,3 +515,45 @@ async def test_choice__coordinator_moves__followed_to_its_new_address(network, a
         network.coordinators[0] = moved
         await network.until(lambda: len(moved.polls) == 2, passing_s=1)
         assert moved.requests[0].origin == "http://127.0.0.1:9000"
+
+
+SOURCE = packed(Image.new("RGB", (64, 64), "orange"))
+
+
+def from_picture(coordinator):
+    """Assign a task that is made from a picture."""
+    parameters = replace(
+        coordinator.assignment().parameters,
+        mode=Mode.IMAGE,
+        source_hash=input_hash(SOURCE),
+        strength_millionths=500_000,
+    )
+    return coordinator.assign(parameters=parameters)
+
+
+async def test_attempt__made_from_a_picture__fetched_first_also_after_a_failure_and_kept_with_the_receipt(network):
+    coordinator = network.coordinator
+    coordinator.inputs[input_hash(SOURCE)] = SOURCE
+    coordinator.input_errors = [CoordinatorUnreachable("gone for a moment")]
+    async with network.running():
+        await network.until(network.polled(2))
+        assignment = from_picture(coordinator)
+        await network.until(lambda: network.pool.jobs, passing_s=0.5)
+        assert network.pool.asked[0].inputs == (SOURCE,)
+        network.pool.finish()
+        await network.until(lambda: coordinator.uploads)
+        assert await network.store.receipts.inputs(assignment.parameters.inputs) == (SOURCE,)
+
+
+@pytest.mark.parametrize("shown", [b"another picture", None])
+async def test_attempt__its_picture_is_another_or_gone__given_back_and_nothing_run(network, shown):
+    coordinator = network.coordinator
+    coordinator.inputs[input_hash(SOURCE)] = shown
+    if shown is None:
+        coordinator.input_errors = [NotFound("taken down")]
+    async with network.running():
+        await network.until(network.polled(2))
+        from_picture(coordinator)
+        await network.until(lambda: coordinator.failures, passing_s=0.5)
+        assert coordinator.failures[0][-1].kind == "no_input"
+        assert not network.pool.asked
