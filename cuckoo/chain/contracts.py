@@ -13,7 +13,7 @@ from cuckoo.chain.abi import decode_node, decode_page, selector, uints
 from cuckoo.chain.answers import RequestRefused
 from cuckoo.chain.artifact import load_artifact
 from cuckoo.chain.rpc import ChainClient, on_chain
-from cuckoo.chain.transactions import Sender
+from cuckoo.chain.transactions import Sends
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import Address, NodeId, Role
 from cuckoo.domain.node import Node
@@ -78,7 +78,7 @@ class Contract:
 
         return await self._client.run(call, doing=doing)
 
-    async def _write(self, sender: Sender, doing: str, function: str, *arguments: Any, once: str = "") -> TxReceipt:
+    async def _write(self, sender: Sends, doing: str, function: str, *arguments: Any, once: str = "") -> TxReceipt:
         return await sender.send(self._contract.functions[function](*arguments), doing, once=once)
 
 
@@ -97,11 +97,11 @@ class TokenContract(Contract):
         """Read how much ``spender`` may take."""
         return Wei(await self._read("allowance", owner, spender, block=block))
 
-    async def approve(self, sender: Sender, spender: Address, amount: Wei) -> TxReceipt:
+    async def approve(self, sender: Sends, spender: Address, amount: Wei) -> TxReceipt:
         """Let ``spender`` take ``amount``."""
         return await self._write(sender, "approve CAI", "approve", spender, amount)
 
-    async def transfer(self, sender: Sender, to: Address, amount: Wei) -> TxReceipt:
+    async def transfer(self, sender: Sends, to: Address, amount: Wei) -> TxReceipt:
         """Send CAI."""
         return await self._write(sender, "send CAI", "transfer", to, amount)
 
@@ -113,7 +113,7 @@ class FaucetContract(Contract):
         """Bind to a faucet."""
         super().__init__(client, "Faucet", address)
 
-    async def drip(self, sender: Sender, to: Address) -> TxReceipt:
+    async def drip(self, sender: Sends, to: Address) -> TxReceipt:
         """Have the faucet give one drip to ``to``."""
         return await self._write(sender, "ask the faucet", "drip", to)
 
@@ -260,17 +260,17 @@ class StakingContract(Contract):
 
     # Writes
 
-    async def stake(self, sender: Sender, amount: Wei, *, once: str = "") -> TxReceipt:
+    async def stake(self, sender: Sends, amount: Wei, *, once: str = "") -> TxReceipt:
         """Move CAI into idle stake; the token must be approved. ``once``: see :meth:`Sender.send`."""
         return await self._write(sender, "deposit", "stake", amount, once=once)
 
-    async def unstake(self, sender: Sender, amount: Wei) -> TxReceipt:
+    async def unstake(self, sender: Sends, amount: Wei) -> TxReceipt:
         """Move idle stake back into the wallet."""
         return await self._write(sender, "withdraw", "unstake", amount)
 
     async def register(  # noqa: PLR0913  the fields of the contract's struct
         self,
-        sender: Sender,
+        sender: Sends,
         *,
         role: Role,
         operator: Address,
@@ -294,13 +294,13 @@ class StakingContract(Contract):
         )
         return await self._write(sender, f"register a {role.name.lower()}", "register", row)
 
-    async def set_introduction(self, sender: Sender, node_id: NodeId, introduction: str) -> TxReceipt:
+    async def set_introduction(self, sender: Sends, node_id: NodeId, introduction: str) -> TxReceipt:
         """Publish a new introduction."""
         return await self._write(sender, f"introduce node {node_id}", "setIntroduction", node_id, introduction)
 
     async def rotate_operator(
         self,
-        sender: Sender,
+        sender: Sends,
         node_id: NodeId,
         operator: Address,
         deadline: int,
@@ -310,45 +310,45 @@ class StakingContract(Contract):
         doing = f"rotate the operator of node {node_id}"
         return await self._write(sender, doing, "rotateOperator", node_id, operator, deadline, operator_signature)
 
-    async def transfer_owner(self, sender: Sender, node_id: NodeId, new_owner: Address) -> TxReceipt:
+    async def transfer_owner(self, sender: Sends, node_id: NodeId, new_owner: Address) -> TxReceipt:
         """Offer a node to a new owner."""
         return await self._write(sender, f"offer node {node_id}", "transferOwner", node_id, new_owner)
 
-    async def accept_owner(self, sender: Sender, node_id: NodeId) -> TxReceipt:
+    async def accept_owner(self, sender: Sends, node_id: NodeId) -> TxReceipt:
         """Take over a node that was offered."""
         return await self._write(sender, f"take over node {node_id}", "acceptOwner", node_id)
 
-    async def set_payee(self, sender: Sender, node_id: NodeId, payee: Address) -> TxReceipt:
+    async def set_payee(self, sender: Sends, node_id: NodeId, payee: Address) -> TxReceipt:
         """Name who receives a node's income."""
         return await self._write(sender, f"set the payee of node {node_id}", "setPayee", node_id, payee)
 
-    async def set_commission(self, sender: Sender, node_id: NodeId, commission_bps: int) -> TxReceipt:
+    async def set_commission(self, sender: Sends, node_id: NodeId, commission_bps: int) -> TxReceipt:
         """Lower the commission at once, or announce a higher one."""
         doing = f"set the commission of node {node_id}"
         return await self._write(sender, doing, "setCommission", node_id, commission_bps)
 
-    async def commit_seed_tip(self, sender: Sender, node_id: NodeId, tip: bytes) -> TxReceipt:
+    async def commit_seed_tip(self, sender: Sends, node_id: NodeId, tip: bytes) -> TxReceipt:
         """Publish the tip of the hash chain whose links seed this coordinator's draws."""
         return await self._write(sender, f"commit the seed tip of node {node_id}", "commitSeedTip", node_id, tip)
 
     async def vote(
-        self, sender: Sender, node_id: NodeId, tranche: int, amount: Wei, min_shares: int, *, once: str = ""
+        self, sender: Sends, node_id: NodeId, tranche: int, amount: Wei, min_shares: int, *, once: str = ""
     ) -> TxReceipt:
         """Put idle stake behind a node. ``once``: see :meth:`Sender.send`."""
         doing = f"vote for node {node_id}"
         return await self._write(sender, doing, "vote", node_id, tranche, amount, min_shares, once=once)
 
-    async def unvote(self, sender: Sender, node_id: NodeId, tranche: int, shares: int) -> TxReceipt:
+    async def unvote(self, sender: Sends, node_id: NodeId, tranche: int, shares: int) -> TxReceipt:
         """Start to take shares out."""
         return await self._write(sender, f"unvote node {node_id}", "unvote", node_id, tranche, shares)
 
-    async def revote(self, sender: Sender, node_id: NodeId, tranche: int, shares: int, bucket: int) -> TxReceipt:
+    async def revote(self, sender: Sends, node_id: NodeId, tranche: int, shares: int, bucket: int) -> TxReceipt:
         """Put unbonding shares to work again."""
         return await self._write(sender, f"revote for node {node_id}", "revote", node_id, tranche, shares, bucket)
 
     async def release(
         self,
-        sender: Sender,
+        sender: Sends,
         node_id: NodeId,
         tranche: int,
         staker: Address,
@@ -357,14 +357,14 @@ class StakingContract(Contract):
         """Pay a matured bucket into the staker's idle stake."""
         return await self._write(sender, f"release from node {node_id}", "release", node_id, tranche, staker, bucket)
 
-    async def claim(self, sender: Sender, node_id: NodeId, tranche: int, *, once: str = "") -> TxReceipt:
+    async def claim(self, sender: Sends, node_id: NodeId, tranche: int, *, once: str = "") -> TxReceipt:
         """Pay the sender's rewards into its wallet. ``once``: see :meth:`Sender.send`."""
         return await self._write(sender, f"claim at node {node_id}", "claim", node_id, tranche, once=once)
 
-    async def unjail(self, sender: Sender, node_id: NodeId) -> TxReceipt:
+    async def unjail(self, sender: Sends, node_id: NodeId) -> TxReceipt:
         """End the jail of a node whose time is over."""
         return await self._write(sender, f"unjail node {node_id}", "unjail", node_id)
 
-    async def poke(self, sender: Sender, node_id: NodeId) -> TxReceipt:
+    async def poke(self, sender: Sends, node_id: NodeId) -> TxReceipt:
         """Settle and weigh a node anew."""
         return await self._write(sender, f"poke node {node_id}", "poke", node_id)

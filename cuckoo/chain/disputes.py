@@ -7,7 +7,7 @@ from web3.types import BlockIdentifier, TxReceipt
 
 from cuckoo.chain.contracts import Contract
 from cuckoo.chain.rpc import ChainClient, on_chain
-from cuckoo.chain.transactions import Sender
+from cuckoo.chain.transactions import Sends
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.dispute import Outcome, Phase, Verdict
 from cuckoo.domain.identifiers import Address, NodeId
@@ -93,7 +93,7 @@ class DisputesContract(Contract):
 
     async def prove_two_receipts(
         self,
-        sender: Sender,
+        sender: Sends,
         assignment: tuple[Assignment, bytes],
         first: tuple[Receipt, bytes],
         second: tuple[Receipt, bytes],
@@ -109,7 +109,7 @@ class DisputesContract(Contract):
         return await self._write(sender, doing, "proveReceiptEquivocation", signed, *receipts)
 
     async def prove_two_heads(
-        self, sender: Sender, first: tuple[Assignment, bytes], second: tuple[Assignment, bytes]
+        self, sender: Sends, first: tuple[Assignment, bytes], second: tuple[Assignment, bytes]
     ) -> TxReceipt:
         """Convict a coordinator that signed two heads of its draw log for one index; each with its signature.
 
@@ -123,7 +123,7 @@ class DisputesContract(Contract):
     # Judged.
 
     async def open(
-        self, sender: Sender, assignment: tuple[Assignment, bytes], receipt: tuple[Receipt, bytes], *, once: str = ""
+        self, sender: Sends, assignment: tuple[Assignment, bytes], receipt: tuple[Receipt, bytes], *, once: str = ""
     ) -> TxReceipt:
         """Accuse a miner of a wrong result; the sender has approved the bond. ``once``: see :meth:`Sender.send`.
 
@@ -134,7 +134,7 @@ class DisputesContract(Contract):
         signed = (_assignment(assignment[0]), assignment[1])
         return await self._write(sender, doing, "open", signed, (_receipt(receipt[0]), receipt[1]), once=once)
 
-    async def draw_seed(self, sender: Sender, dispute_id: int) -> TxReceipt:
+    async def draw_seed(self, sender: Sends, dispute_id: int) -> TxReceipt:
         """Draw a round's seed, or another ticket where it was lost; raises Reverted (``SeedUnknown``: too early)."""
         return await self._write(sender, f"draw the jury of dispute {dispute_id}", "drawSeed", dispute_id)
 
@@ -151,13 +151,13 @@ class DisputesContract(Contract):
             )
         )
 
-    async def claim_seats(self, sender: Sender, dispute_id: int, node: NodeId, *, once: str = "") -> TxReceipt:
+    async def claim_seats(self, sender: Sends, dispute_id: int, node: NodeId, *, once: str = "") -> TxReceipt:
         """Take the seats that the lottery gives; each that stays silent costs two fees."""
         doing = f"claim seats in dispute {dispute_id}"
         return await self._write(sender, doing, "claimSeats", dispute_id, node, once=once)
 
     async def commit(
-        self, sender: Sender, dispute_id: int, node: NodeId, commitment: bytes, *, once: str = ""
+        self, sender: Sends, dispute_id: int, node: NodeId, commitment: bytes, *, once: str = ""
     ) -> TxReceipt:
         """Commit to a verdict, once; see :meth:`commitment`."""
         doing = f"commit a verdict in dispute {dispute_id}"
@@ -165,7 +165,7 @@ class DisputesContract(Contract):
 
     async def reveal(
         self,
-        sender: Sender,
+        sender: Sends,
         dispute_id: int,
         node: NodeId,
         *,
@@ -178,20 +178,20 @@ class DisputesContract(Contract):
         values = (dispute_id, node, int(verdict), digest, salt)
         return await self._write(sender, f"reveal a verdict in dispute {dispute_id}", "reveal", *values, once=once)
 
-    async def appeal(self, sender: Sender, dispute_id: int) -> TxReceipt:
+    async def appeal(self, sender: Sends, dispute_id: int) -> TxReceipt:
         """Have a larger jury judge again; the sender has approved the bond, and is on the side that lost."""
         return await self._write(sender, f"appeal in dispute {dispute_id}", "appeal", dispute_id)
 
-    async def execute(self, sender: Sender, dispute_id: int) -> TxReceipt:
+    async def execute(self, sender: Sends, dispute_id: int) -> TxReceipt:
         """End a dispute whose time is over."""
         return await self._write(sender, f"end dispute {dispute_id}", "execute", dispute_id)
 
-    async def settle_juror(self, sender: Sender, dispute_id: int, number: int, node: NodeId) -> TxReceipt:
+    async def settle_juror(self, sender: Sends, dispute_id: int, number: int, node: NodeId) -> TxReceipt:
         """Pay or punish a juror of a round of a dispute that has ended."""
         doing = f"settle the seats of miner {node} in dispute {dispute_id}"
         return await self._write(sender, doing, "settleJuror", dispute_id, number, node)
 
-    async def withdraw(self, sender: Sender) -> TxReceipt:
+    async def withdraw(self, sender: Sends) -> TxReceipt:
         """Take back the bonds that the sender is owed."""
         return await self._write(sender, "take bonds back", "withdraw")
 

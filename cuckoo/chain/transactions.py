@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from eth_account import Account as Accounts
@@ -50,6 +50,15 @@ class NonceTaken(TransientError):
 def raised(fee: int) -> int:
     """Raise a fee by an eighth, rounded up: the least that nodes take for a replacement is a tenth."""
     return fee + (fee + 7) // 8
+
+
+class Sends(Protocol):
+    """Whoever takes a contract call: a :class:`Sender`, or a draft of what one would do."""
+
+    address: Address
+
+    async def send(self, call: AsyncContractFunction, doing: str, *, once: str = "") -> TxReceipt:
+        """Send a call; see :meth:`Sender.send`."""
 
 
 class Sender:

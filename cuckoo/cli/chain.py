@@ -11,7 +11,6 @@ import click
 from cuckoo.cli.options import Place
 from cuckoo.cli.output import note, print_json
 from cuckoo.cli.wallet import find_key
-from cuckoo.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from cuckoo.chain.rpc import ChainClient
@@ -89,11 +88,3 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask before what can not be taken back, where somebody is there to answer."""
     if not yes and sys.stdin.isatty():
         click.confirm(question, abort=True, err=True)
-
-
-def bps_of(percent: str, flag: str) -> int:
-    """Read a percentage such as "10" or "7.5" as 1/10,000."""
-    whole, _, fraction = percent.strip().removesuffix("%").strip().partition(".")
-    if not whole.isascii() or not whole.isdigit() or not (fraction + "00")[:2].isdigit() or len(fraction) > 2:
-        raise ConfigError(f'read {flag}: "{percent}" is no percentage: write 10 or 7.5 (at most two decimals)')
-    return int(whole) * 100 + int((fraction + "00")[:2])

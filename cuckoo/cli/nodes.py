@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cuckoo.cli.chain import bps_of, confirm, open_registration, show, transact
+from cuckoo.cli.chain import confirm, open_registration, show, transact
 from cuckoo.cli.options import (
     Place,
     chain_options,
@@ -17,7 +17,7 @@ from cuckoo.cli.options import (
 )
 from cuckoo.cli.output import note, print_json, print_table
 from cuckoo.cli.wallet import find_address, find_key
-from cuckoo.domain.amounts import format_cai, parse_cai
+from cuckoo.domain.amounts import format_cai, parse_cai, parse_percent
 from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.node import Introduction, Node, minimum_own_stake, parse_introduction
@@ -94,8 +94,8 @@ def register(
         role=kind,
         introduction=Introduction(**words),
         amount=parse_cai(amount) if amount else minimum_own_stake(kind),
-        commission_bps=bps_of(commission, "--commission"),
-        max_commission_bps=bps_of(max_commission, "--max-commission"),
+        commission_bps=parse_percent(commission, "--commission"),
+        max_commission_bps=parse_percent(max_commission, "--max-commission"),
     )
     signer = _operator_of(place, operator)
     _advise(place, signer.address)
@@ -232,7 +232,7 @@ def rotate_operator(place: Place, node: int, operator: str, *, yes: bool, as_jso
 @place_options
 def commission(place: Place, node: int, percent: str, *, as_json: bool) -> None:
     """Set the commission of NODE to PERCENT: lower at once, higher after the notice that voters get."""
-    bps = bps_of(percent, "PERCENT")
+    bps = parse_percent(percent, "PERCENT")
     _owner_does(place, lambda registration: registration.set_commission(NodeId(node), bps), as_json=as_json)
 
 

@@ -13,6 +13,7 @@ GWEI = 10**9
 MINER_MINIMUM = Wei(20_000 * CAI)
 COORDINATOR_MINIMUM = Wei(2_000_000 * CAI)
 
+_PERCENT = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,2}))?")
 _DECIMAL = re.compile(r"(\d+(?:[_,]\d{3})*|\d*)(?:\.(\d{1,18}))?")
 
 
@@ -47,6 +48,18 @@ def format_cai(wei: int, *, grouped: bool = True) -> str:
     if fraction:
         text += "." + f"{fraction:018d}".rstrip("0")
     return sign + text
+
+
+def parse_percent(text: str, field: str) -> int:
+    """Read a percentage such as "10" or "7.5" as 1/10,000, exactly.
+
+    Raises:
+        AmountInvalid: it is none, or has more than two decimals; names the field.
+    """
+    match = _PERCENT.fullmatch(text.strip().removesuffix("%").strip())
+    if not match:
+        raise AmountInvalid(f'read {field}: "{text}" is no percentage: write 10 or 7.5 (at most two decimals)')
+    return int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
 
 
 def parse_gwei(text: str) -> int:

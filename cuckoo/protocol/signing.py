@@ -3,14 +3,16 @@
 A signature is 65 bytes ``r | s | v`` with v = 27 or 28 and a low s, as OpenZeppelin's ECDSA wants it.
 """
 
+import re
 from functools import lru_cache
 
 import coincurve
 
-from cuckoo.domain.errors import SignatureInvalid
+from cuckoo.domain.errors import InvalidField, SignatureInvalid
 from cuckoo.domain.identifiers import Address
 from cuckoo.domain.keccak import keccak256
 
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
@@ -20,6 +22,20 @@ def checksummed(raw: bytes) -> Address:
     digits = raw.hex()
     mask = keccak256(digits.encode()).hex()
     return Address("0x" + "".join(d.upper() if int(m, 16) >= 8 else d for d, m in zip(digits, mask, strict=False)))
+
+
+def parse_address(text: str, field: str) -> Address:
+    """Read an address, with or without its checksum.
+
+    Raises:
+        InvalidField: it is none, or its checksum is wrong.
+    """
+    if not _ADDRESS.fullmatch(text):
+        raise InvalidField(field, text, "must be an address: 0x and 40 hex digits")
+    address = checksummed(bytes.fromhex(text[2:]))
+    if text[2:] not in (address[2:], text[2:].lower(), text[2:].upper()):
+        raise InvalidField(field, text, "has a wrong checksum: a letter was mistyped, copy it again")
+    return address
 
 
 def _address_of(public_key: coincurve.PublicKey) -> Address:

@@ -4,7 +4,7 @@ import msgspec
 
 from cuckoo.chain.contracts import StakingContract
 from cuckoo.chain.rpc import ChainClient
-from cuckoo.chain.transactions import Sender
+from cuckoo.chain.transactions import Sends
 from cuckoo.domain.amounts import Wei, format_cai
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import Address, NodeId, Role
@@ -26,6 +26,14 @@ class NewNode(msgspec.Struct, frozen=True, kw_only=True):
     max_commission_bps: int = 2_000
 
 
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's signature that it will run a node of this owner, until ``deadline`` (unix seconds)."""
+
+    operator: Address
+    deadline: int
+    signature: bytes
+
+
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
     """A fresh node."""
 
@@ -34,18 +42,30 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True):
     answer: Done
 
 
+async def consent_of(client: ChainClient, operator: Signer, owner: Address, role: Role) -> Consent:
+    """Have an operator consent to run a node of ``role`` for an owner; it holds for an hour."""
+    deadline = (await client.block()).timestamp + CONSENT_S
+    digest = Domain(client.network.chain_id, client.network.staking).digest(
+        hash_operator_consent(owner, role, operator.address, deadline)
+    )
+    return Consent(operator=operator.address, deadline=deadline, signature=operator.sign(digest))
+
+
 class Registration:
     """An owner's use cases around its nodes."""
 
-    def __init__(self, client: ChainClient, sender: Sender) -> None:
+    def __init__(self, client: ChainClient, sender: Sends) -> None:
         """Take the chain and the owner's key."""
         self._client = client
         self._sender = sender
         self._staking = StakingContract(client)
-        self._domain = Domain(client.network.chain_id, client.network.staking)
 
-    async def register(self, new: NewNode, operator: Signer) -> Registered:
+    async def register(self, new: NewNode, operator: Signer | Consent) -> Registered:
         """Register a node with own stake out of the owner's idle stake; the operator consents by signature.
+
+        Args:
+            new: what is registered.
+            operator: its key, or the consent that it gave elsewhere.
 
         Raises:
             ConfigError: the minimum is not met, the idle stake is too low, or the operator has a node already.
@@ -65,44 +85,46 @@ class Registration:
                 f"register a {name}: --amount is {format_cai(new.amount)} CAI, a {name} needs "
                 f"{format_cai(minimum)} CAI of its own",
             )
-        taken, _ = await self._staking.operator_of(operator.address)
+        consent = await self._consent(operator, new.role)
+        taken, _ = await self._staking.operator_of(consent.operator)
         if taken:
             raise ConfigError(
-                f"register a {name}: operator {operator.address} belongs to node {taken} for ever: make a new key with "
+                f"register a {name}: operator {consent.operator} belongs to node {taken} for ever: make a new key with "
                 "cuckoo keys new and name it with --operator",
             )
-        deadline, signature = await self._consent(operator, new.role)
         receipt = await self._staking.register(
             self._sender,
             role=new.role,
-            operator=operator.address,
+            operator=consent.operator,
             introduction=encode_introduction(new.introduction),
             commission_bps=new.commission_bps,
             max_commission_bps=new.max_commission_bps,
             amount=new.amount,
-            deadline=deadline,
-            operator_signature=signature,
+            deadline=consent.deadline,
+            operator_signature=consent.signature,
         )
-        node_id, _ = await self._staking.operator_of(operator.address)
+        node_id, _ = await self._staking.operator_of(consent.operator)
         detail = f"registered {name} node {node_id} with {format_cai(new.amount)} CAI of own stake"
-        return Registered(node_id=node_id, operator=operator.address, answer=done(detail, receipt))
+        return Registered(node_id=node_id, operator=consent.operator, answer=done(detail, receipt))
 
-    async def _consent(self, operator: Signer, role: Role) -> tuple[int, bytes]:
-        deadline = (await self._client.block()).timestamp + CONSENT_S
-        consent = hash_operator_consent(self._sender.address, role, operator.address, deadline)
-        return deadline, operator.sign(self._domain.digest(consent))
+    async def _consent(self, operator: Signer | Consent, role: Role) -> Consent:
+        if isinstance(operator, Consent):
+            return operator
+        return await consent_of(self._client, operator, self._sender.address, role)
 
     async def introduce(self, node_id: NodeId, introduction: Introduction) -> Done:
         """Publish a new introduction."""
         receipt = await self._staking.set_introduction(self._sender, node_id, encode_introduction(introduction))
         return done(f"node {node_id} introduces itself as {introduction.name}", receipt)
 
-    async def rotate_operator(self, node_id: NodeId, operator: Signer) -> Done:
+    async def rotate_operator(self, node_id: NodeId, operator: Signer | Consent) -> Done:
         """Give a node a new operator key; the old one can never come back."""
         node = await self._staking.node(node_id)
-        deadline, signature = await self._consent(operator, node.role)
-        receipt = await self._staking.rotate_operator(self._sender, node_id, operator.address, deadline, signature)
-        return done(f"node {node_id} is run by {operator.address} now", receipt)
+        given = await self._consent(operator, node.role)
+        receipt = await self._staking.rotate_operator(
+            self._sender, node_id, given.operator, given.deadline, given.signature
+        )
+        return done(f"node {node_id} is run by {given.operator} now", receipt)
 
     async def set_commission(self, node_id: NodeId, commission_bps: int) -> Done:
         """Lower a node's commission at once, or announce a higher one."""

@@ -8,13 +8,14 @@ import msgspec
 from cuckoo.chain.contracts import OWN, VOTES, FaucetContract, StakingContract, TokenContract, Unbonding
 from cuckoo.chain.events import StakingEvents
 from cuckoo.chain.rpc import ChainClient
-from cuckoo.chain.transactions import Sender
+from cuckoo.chain.transactions import Sends
 from cuckoo.domain.amounts import CAI, Wei, format_cai
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import Address, NodeId
 from cuckoo.domain.node import Node
 
 MIN_VOTE = Wei(1 * CAI)
+NOTHING = Wei(0)
 SHARE_SLIPPAGE_BPS = 10
 
 
@@ -64,7 +65,7 @@ def done(detail: str, receipt: Mapping[str, Any]) -> Done:
 class Wallet:
     """A staker's use cases. Reading ones need no key."""
 
-    def __init__(self, client: ChainClient, address: Address, sender: Sender | None = None) -> None:
+    def __init__(self, client: ChainClient, address: Address, sender: Sends | None = None) -> None:
         """Take the chain, whose wallet it is, and the key that signs (None: read only)."""
         self._client = client
         self.address = address
@@ -74,7 +75,7 @@ class Wallet:
         self._events = StakingEvents(client)
 
     @property
-    def sender(self) -> Sender:
+    def sender(self) -> Sends:
         """The key that signs; raises ConfigError when there is none."""
         if self._sender is None:
             raise ConfigError("sign a transaction: this needs the owner's key: name it with --key")
@@ -82,15 +83,16 @@ class Wallet:
 
     # Idle stake.
 
-    async def deposit(self, amount: Wei, *, once: str = "") -> Done:
+    async def deposit(self, amount: Wei, *, once: str = "", brought: Wei = NOTHING) -> Done:
         """Move CAI from the wallet into idle stake; approves exactly that amount first when needed.
 
         Args:
             amount: how much.
             once: a name of this very act; a process that died may have done it already: see ``Sender.send``.
+            brought: what steps before it bring into the wallet.
         """
         balance = await self._token.balance(self.address)
-        if balance < amount:
+        if balance + brought < amount:
             raise ConfigError(
                 f"deposit {format_cai(amount)} CAI: this wallet has {format_cai(balance)} CAI"
                 + ("; cuckoo faucet gives some" if self._client.network.faucet else ""),
@@ -113,20 +115,21 @@ class Wallet:
 
     # Votes.
 
-    async def vote(self, node_id: NodeId, amount: Wei, *, once: str = "") -> Done:
+    async def vote(self, node_id: NodeId, amount: Wei, *, once: str = "", brought: Wei = NOTHING) -> Done:
         """Put idle stake behind a node: into its own tranche when it is the wallet's, else into its votes.
 
         Args:
             node_id: which.
             amount: how much.
             once: as for :meth:`deposit`.
+            brought: what steps before it bring into idle stake.
         """
         if amount < MIN_VOTE:
             raise ConfigError(f"vote with {format_cai(amount)} CAI: a vote is at least {format_cai(MIN_VOTE)} CAI")
         node = await self._staking.node(node_id)
         tranche = self.tranche(node)
         idle = await self._staking.idle_stake(self.address)
-        if idle < amount:
+        if idle + brought < amount:
             missing = format_cai(amount - idle, grouped=False)
             raise ConfigError(
                 f"vote with {format_cai(amount)} CAI: this wallet has {format_cai(idle)} CAI of idle stake: "
@@ -180,14 +183,24 @@ class Wallet:
     async def release(self) -> list[Done]:
         """Pay every matured bucket into idle stake; none when nothing is free yet."""
         portfolio = await self.portfolio()
-        answers = []
-        for item in portfolio.unbonding:
-            if item.free_at <= portfolio.time:
-                receipt = await self._staking.release(
-                    self.sender, item.node_id, item.tranche, self.address, item.bucket
-                )
-                answers.append(done(f"{format_cai(item.wei)} CAI from node {item.node_id} are idle stake now", receipt))
-        return answers
+        return [await self._release(item) for item in portfolio.unbonding if item.free_at <= portfolio.time]
+
+    async def _release(self, item: Unbonding) -> Done:
+        receipt = await self._staking.release(self.sender, item.node_id, item.tranche, self.address, item.bucket)
+        return done(f"{format_cai(item.wei)} CAI from node {item.node_id} are idle stake now", receipt)
+
+    async def move(self, from_node: NodeId, to_node: NodeId) -> list[Done]:
+        """Put what is free of a node, after its unbonding time, behind another one."""
+        portfolio = await self.portfolio()
+        free = [one for one in portfolio.unbonding if one.node_id == from_node and one.free_at <= portfolio.time]
+        if not free:
+            raise ConfigError(
+                f"move from node {from_node} to node {to_node}: nothing of this wallet is free there yet: "
+                f"cuckoo stake unvote {from_node}, and when its time is over, move it"
+            )
+        amount = Wei(sum(one.wei for one in free))
+        answers = [await self._release(one) for one in free]
+        return [*answers, await self.vote(to_node, amount, brought=amount)]
 
     async def claim(self, node_id: NodeId | None = None) -> list[Done]:
         """Pay the rewards of one node (None: of all) into the wallet."""
@@ -195,8 +208,21 @@ class Wallet:
         for stake in (await self.portfolio()).stakes:
             if stake.rewards_wei and node_id in (None, stake.node.node_id):
                 receipt = await self._staking.claim(self.sender, stake.node.node_id, stake.tranche)
-                claimed = format_cai(self._claimed(receipt))
+                claimed = format_cai(self._claimed(receipt) or stake.rewards_wei)
                 answers.append(done(f"claimed {claimed} CAI at node {stake.node.node_id}", receipt))
+        return answers
+
+    async def compound(self, node_id: NodeId | None = None) -> list[Done]:
+        """Claim the rewards of one node (None: of all), and put them behind the node that paid them."""
+        answers: list[Done] = []
+        for stake in (await self.portfolio()).stakes:
+            node, rewards = stake.node, stake.rewards_wei
+            if node_id not in (None, node.node_id) or rewards < MIN_VOTE or stake.tranche != self.tranche(node):
+                continue
+            receipt = await self._staking.claim(self.sender, node.node_id, stake.tranche)
+            answers.append(done(f"claimed {format_cai(rewards)} CAI at node {node.node_id}", receipt))
+            answers.append(await self.deposit(rewards, brought=rewards))
+            answers.append(await self.vote(node.node_id, rewards, brought=rewards))
         return answers
 
     async def claim_of(self, node_id: NodeId, tranche: int, *, once: str = "") -> Wei:
@@ -259,7 +285,7 @@ class Wallet:
         return OWN if node.owner == self.address else VOTES
 
 
-async def drip(client: ChainClient, payer: Sender, to: Address) -> Done:
+async def drip(client: ChainClient, payer: Sends, to: Address) -> Done:
     """Have the network's faucet give one drip (CAI, and native coin for gas) to ``to``.
 
     Raises:
