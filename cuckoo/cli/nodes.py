@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cuckoo.cli.chain import confirm, open_registration, show, transact
+from cuckoo.cli.chain import confirm, open_client, open_registration, show, transact
 from cuckoo.cli.options import (
     Place,
     chain_options,
@@ -25,7 +25,7 @@ from cuckoo.domain.node import Introduction, Node, minimum_own_stake, parse_intr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cuckoo.services.staking.registration import Registered, Registration
+    from cuckoo.services.staking.registration import Consent, Registered, Registration
 
 NODE = click.IntRange(1, 2**32 - 1)
 ROLES = click.Choice(["miner", "coordinator"])
@@ -112,6 +112,29 @@ def register(
     show([registered.answer], as_json=as_json, node=registered.node_id, operator=registered.operator)
     if not as_json:
         note(f"  start it: cuckoo {role} --key {operator}")
+
+
+@click.command(epilog=examples("cuckoo stake consent --role miner --operator rig --owner 0x71C7...976F"))
+@click.option("--role", required=True, type=ROLES, help="What the node does.")
+@operator_option
+@click.option("--owner", required=True, metavar="WHO", help="Who registers the node: an address, or a key's name.")
+@chain_options
+@place_options
+def consent(place: Place, role: str, operator: str, owner: str) -> None:
+    """Let the operator key consent to run a node of OWNER, and print that as JSON.
+
+    For an owner elsewhere: with a wallet in a browser, or on another machine. It holds for an hour.
+    """
+    signer, address = _operator_of(place, operator), find_address(place, owner)
+
+    async def run() -> "Consent":
+        from cuckoo.services.staking.registration import consent_of
+
+        async with open_client(place) as client:
+            return await consent_of(client, signer, address, Role[role.upper()])
+
+    given = asyncio.run(run())
+    print_json({"operator": given.operator, "deadline": given.deadline, "signature": given.signature.hex()})
 
 
 def _operator_of(place: Place, reference: str) -> Any:
@@ -304,6 +327,7 @@ def _owner_does(place: Place, act: "Callable[[Registration], Any]", *, as_json: 
 COMMANDS = (
     list_nodes,
     register,
+    consent,
     introduce,
     commission,
     rotate_operator,

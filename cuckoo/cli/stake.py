@@ -143,6 +143,38 @@ def claim(place: Place, node: int | None, *, everything: bool, as_json: bool) ->
     show(answers, as_json=as_json, nothing="there are no rewards to claim")
 
 
+@stake.command(epilog=examples("cuckoo stake move 3 5 --key alice"))
+@click.argument("from_node", type=click.IntRange(1, 2**32 - 1))
+@click.argument("to_node", type=click.IntRange(1, 2**32 - 1))
+@key_options
+@json_option
+@chain_options
+@place_options
+def move(place: Place, from_node: int, to_node: int, *, as_json: bool) -> None:
+    """Put what has come free of FROM_NODE, after `unvote` and the unbonding time, behind TO_NODE."""
+    nodes = NodeId(from_node), NodeId(to_node)
+    show(transact(open_wallet, place, lambda wallet: wallet.move(*nodes)), as_json=as_json)
+
+
+@stake.command(epilog=examples("cuckoo stake compound --all --key alice", "cuckoo stake compound 3 --key alice"))
+@click.argument("node", type=click.IntRange(1, 2**32 - 1), required=False)
+@click.option("--all", "everything", is_flag=True, help="At all nodes.")
+@key_options
+@json_option
+@chain_options
+@place_options
+def compound(place: Place, node: int | None, *, everything: bool, as_json: bool) -> None:
+    """Claim the rewards earned at NODE, or at all nodes, and put them behind the node that paid them.
+
+    `cuckoo staker --auto-compound` does it by itself.
+    """
+    if (node is not None) == everything:
+        raise ConfigError("compound rewards: name one node, or --all")
+    which = None if node is None else NodeId(node)
+    answers = transact(open_wallet, place, lambda wallet: wallet.compound(which))
+    show(answers, as_json=as_json, nothing="there are no rewards of 1 CAI or more to compound")
+
+
 @stake.command(epilog=examples("cuckoo stake status alice", "cuckoo stake status alice --json"))
 @click.argument("who", default="")
 @key_options

@@ -1,79 +1,76 @@
 """What a staker can do, as the portal's pages send it. Amounts are decimal CAI, percentages as people write them."""
 
-from typing import Annotated, Any, get_args
-
 import msgspec
 
 from cuckoo.domain.errors import InvalidField
 from cuckoo.domain.identifiers import Address
 from cuckoo.protocol.messages import Buffer, decode_json
 
-NodeNumber = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 
+class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One act. ``action``: which, see :data:`KINDS`; ``address``: of the wallet that is to do it."""
 
-class Act(msgspec.Struct, frozen=True, kw_only=True, tag_field="action", forbid_unknown_fields=True):
-    """One act; ``address``: of the wallet that is to do it."""
-
+    action: str
     address: str
 
 
-class Faucet(Act, frozen=True, kw_only=True, tag="faucet"):
+class Faucet(Act, frozen=True, kw_only=True):
     """Have the faucet of a test network give CAI and gas to the wallet."""
 
 
-class Deposit(Act, frozen=True, kw_only=True, tag="deposit"):
+class Deposit(Act, frozen=True, kw_only=True):
     """Move CAI from the wallet into idle stake."""
 
     amount: str
 
 
-class Withdraw(Act, frozen=True, kw_only=True, tag="withdraw"):
+class Withdraw(Act, frozen=True, kw_only=True):
     """Move idle stake back into the wallet; all of it without an amount."""
 
     amount: str = ""
 
 
-class Vote(Act, frozen=True, kw_only=True, tag="vote"):
+class Vote(Act, frozen=True, kw_only=True):
     """Put idle stake behind a node."""
 
-    node_id: NodeNumber
+    node_id: int
     amount: str
 
 
-class Unvote(Act, frozen=True, kw_only=True, tag="unvote"):
+class Unvote(Act, frozen=True, kw_only=True):
     """Start to take stake out of a node; all of it without an amount."""
 
-    node_id: NodeNumber
+    node_id: int
     amount: str = ""
 
 
-class Move(Act, frozen=True, kw_only=True, tag="move"):
+class Move(Act, frozen=True, kw_only=True):
     """Put what has come free of a node behind another."""
 
-    from_node: NodeNumber
-    to_node: NodeNumber
+    from_node: int
+    to_node: int
 
 
-class Revote(Act, frozen=True, kw_only=True, tag="revote"):
+class Revote(Act, frozen=True, kw_only=True):
     """Put stake that is on its way out of a node to work again."""
 
-    node_id: NodeNumber
+    node_id: int
 
 
-class Release(Act, frozen=True, kw_only=True, tag="release"):
+class Release(Act, frozen=True, kw_only=True):
     """Turn all stake whose time is over into idle stake."""
 
 
-class Claim(Act, frozen=True, kw_only=True, tag="claim"):
+class Claim(Act, frozen=True, kw_only=True):
     """Pay rewards into the wallet: of one node, or of all."""
 
-    node_id: NodeNumber | None = None
+    node_id: int | None = None
 
 
-class Compound(Act, frozen=True, kw_only=True, tag="compound"):
+class Compound(Act, frozen=True, kw_only=True):
     """Claim rewards and put them behind the nodes that paid them."""
 
-    node_id: NodeNumber | None = None
+    node_id: int | None = None
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,7 +91,7 @@ class OperatorConsent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     signature: bytes
 
 
-class Register(Act, frozen=True, kw_only=True, tag="register"):
+class Register(Act, frozen=True, kw_only=True):
     """Register a node with own stake out of idle stake."""
 
     role: str
@@ -105,80 +102,80 @@ class Register(Act, frozen=True, kw_only=True, tag="register"):
     max_commission_percent: str = "20"
 
 
-class Introduce(Act, frozen=True, kw_only=True, tag="introduce"):
+class Introduce(Act, frozen=True, kw_only=True):
     """Publish a new introduction."""
 
-    node_id: NodeNumber
+    node_id: int
     introduction: Words
 
 
-class SetCommission(Act, frozen=True, kw_only=True, tag="commission"):
+class SetCommission(Act, frozen=True, kw_only=True):
     """Lower a commission at once, or announce a higher one."""
 
-    node_id: NodeNumber
+    node_id: int
     percent: str
 
 
-class SetPayee(Act, frozen=True, kw_only=True, tag="payee"):
+class SetPayee(Act, frozen=True, kw_only=True):
     """Name who receives a node's income."""
 
-    node_id: NodeNumber
+    node_id: int
     payee: str
 
 
-class Transfer(Act, frozen=True, kw_only=True, tag="transfer"):
+class Transfer(Act, frozen=True, kw_only=True):
     """Offer a node to another owner."""
 
-    node_id: NodeNumber
+    node_id: int
     new_owner: str
 
 
-class Accept(Act, frozen=True, kw_only=True, tag="accept"):
+class Accept(Act, frozen=True, kw_only=True):
     """Take over a node that was offered."""
 
-    node_id: NodeNumber
+    node_id: int
 
 
-class Unjail(Act, frozen=True, kw_only=True, tag="unjail"):
+class Unjail(Act, frozen=True, kw_only=True):
     """End the jail of a node whose time is over."""
 
-    node_id: NodeNumber
+    node_id: int
 
 
-class Poke(Act, frozen=True, kw_only=True, tag="poke"):
+class Poke(Act, frozen=True, kw_only=True):
     """Have a node weighed anew."""
 
-    node_id: NodeNumber
+    node_id: int
 
 
-class RotateOperator(Act, frozen=True, kw_only=True, tag="rotate_operator"):
+class RotateOperator(Act, frozen=True, kw_only=True):
     """Give a node another operator key."""
 
-    node_id: NodeNumber
+    node_id: int
     consent: OperatorConsent
 
 
-AnyAct = (
-    Faucet
-    | Deposit
-    | Withdraw
-    | Vote
-    | Unvote
-    | Move
-    | Revote
-    | Release
-    | Claim
-    | Compound
-    | Register
-    | Introduce
-    | SetCommission
-    | SetPayee
-    | Transfer
-    | Accept
-    | Unjail
-    | Poke
-    | RotateOperator
-)
+KINDS: dict[str, type[Act]] = {
+    "faucet": Faucet,
+    "deposit": Deposit,
+    "withdraw": Withdraw,
+    "vote": Vote,
+    "unvote": Unvote,
+    "move": Move,
+    "revote": Revote,
+    "release": Release,
+    "claim": Claim,
+    "compound": Compound,
+    "register": Register,
+    "introduce": Introduce,
+    "commission": SetCommission,
+    "payee": SetPayee,
+    "transfer": Transfer,
+    "accept": Accept,
+    "unjail": Unjail,
+    "poke": Poke,
+    "rotate_operator": RotateOperator,
+}
 
 
 class StepView(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,17 +231,13 @@ class _Named(msgspec.Struct):
     action: str
 
 
-_KINDS: dict[str, type[Any]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyAct)}
-
-
-def read_act(body: Buffer) -> AnyAct:
+def read_act(body: Buffer) -> Act:
     """Read an act from JSON.
 
     Raises:
         InvalidField: no such action, an unknown field, a wrong type; names where.
     """
     action = decode_json(body, _Named).action
-    if action not in _KINDS:
-        raise InvalidField("action", action, f"must be one of {', '.join(_KINDS)}")
-    act: AnyAct = decode_json(body, _KINDS[action])
-    return act
+    if action not in KINDS:
+        raise InvalidField("action", action, f"must be one of {', '.join(KINDS)}")
+    return decode_json(body, KINDS[action])

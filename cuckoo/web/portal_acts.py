@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from cuckoo.domain.errors import ConfigError, OriginRefused, PeerFault
-from cuckoo.protocol.acts import AnyAct, read_act
+from cuckoo.protocol.acts import Act, read_act
 from cuckoo.services.staking.acts import Acts
 from cuckoo.services.staking.desk import SigningDesk
 from cuckoo.web.bodies import JSON, json_response, read_body
@@ -67,7 +67,7 @@ class ActsApi:
         return self._desk
 
 
-async def _act_in(request: web.Request) -> AnyAct:
+async def _act_in(request: web.Request) -> Act:
     if request.content_type != JSON:
         raise ActRefused(f"read the body: its Content-Type must be {JSON}")
     return read_act(await read_body(request, BODY_MAX))

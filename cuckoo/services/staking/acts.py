@@ -14,11 +14,13 @@ from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.node import Introduction, minimum_own_stake
 from cuckoo.protocol import acts
-from cuckoo.protocol.acts import AnyAct, Plan, StepView
+from cuckoo.protocol.acts import Act, Plan, StepView
 from cuckoo.protocol.signing import parse_address
 from cuckoo.services.staking.registration import Consent, NewNode, Registration
 from cuckoo.services.staking.risks import Risks
 from cuckoo.services.staking.wallet import Done, Wallet, drip
+
+_NODE_MAX = 2**32 - 1
 
 
 class Acts:
@@ -29,7 +31,7 @@ class Acts:
         self._client = client
         self._risks = Risks(client)
 
-    async def plan(self, act: AnyAct) -> Plan:
+    async def plan(self, act: Act) -> Plan:
         """Say what an act would do, without doing it.
 
         Raises:
@@ -39,7 +41,7 @@ class Acts:
         draft = Draft(self._client, parse_address(act.address, "address"))
         outcome = await self._perform(act, draft)
         return Plan(
-            action=str(act.__struct_config__.tag),
+            action=act.action,
             steps=tuple(
                 StepView(
                     title=step.doing,
@@ -56,23 +58,23 @@ class Acts:
             risks=await self._risks.of(act),
         )
 
-    async def carry_out(self, act: AnyAct, sender: Sends) -> list[Done]:
+    async def carry_out(self, act: Act, sender: Sends) -> list[Done]:
         """Do it; raises as ``plan``, and ConfigError where it is for another wallet than the sender's."""
         if parse_address(act.address, "address") != sender.address:
             raise ConfigError(f"sign for {act.address}: the key that is here is that of {sender.address}")
         return await self._perform(act, sender)
 
-    async def _perform(self, act: AnyAct, sender: Sends) -> list[Done]:
+    async def _perform(self, act: Act, sender: Sends) -> list[Done]:
         found = await self._as_staker(act, sender)
         if found is None:
             found = await self._as_owner(act, sender)
         answers = [found] if isinstance(found, Done) else list(found)
         if not answers:
-            raise ConfigError(f"{act.__struct_config__.tag}: there is nothing to do")
+            raise ConfigError(f"{act.action}: there is nothing to do")
         return answers
 
     async def _as_staker(  # noqa: PLR0911 - one case per act
-        self, act: AnyAct, sender: Sends
+        self, act: Act, sender: Sends
     ) -> Done | Sequence[Done] | None:
         wallet = Wallet(self._client, sender.address, sender)
         match act:
@@ -83,46 +85,52 @@ class Acts:
             case acts.Withdraw():
                 return await wallet.withdraw(_amount(act.amount))
             case acts.Vote():
-                return await wallet.vote(NodeId(act.node_id), parse_cai(act.amount))
+                return await wallet.vote(_node(act.node_id), parse_cai(act.amount))
             case acts.Unvote():
-                return await wallet.unvote(NodeId(act.node_id), _amount(act.amount))
+                return await wallet.unvote(_node(act.node_id), _amount(act.amount))
             case acts.Move():
-                return await wallet.move(NodeId(act.from_node), NodeId(act.to_node))
+                return await wallet.move(_node(act.from_node), _node(act.to_node))
             case acts.Revote():
-                return await wallet.revote(NodeId(act.node_id))
+                return await wallet.revote(_node(act.node_id))
             case acts.Release():
                 return await wallet.release()
             case acts.Claim():
-                return await wallet.claim(None if act.node_id is None else NodeId(act.node_id))
+                return await wallet.claim(None if act.node_id is None else _node(act.node_id))
             case acts.Compound():
-                return await wallet.compound(None if act.node_id is None else NodeId(act.node_id))
+                return await wallet.compound(None if act.node_id is None else _node(act.node_id))
             case _:
                 return None
 
-    async def _as_owner(self, act: AnyAct, sender: Sends) -> Done:  # noqa: PLR0911 - one case per act
+    async def _as_owner(self, act: Act, sender: Sends) -> Done:  # noqa: PLR0911 - one case per act
         registration = Registration(self._client, sender)
         match act:
             case acts.Register():
                 return (await registration.register(_new_node(act), _consent(act.consent))).answer
             case acts.Introduce():
-                return await registration.introduce(NodeId(act.node_id), _introduction(act.introduction))
+                return await registration.introduce(_node(act.node_id), _introduction(act.introduction))
             case acts.SetCommission():
-                return await registration.set_commission(NodeId(act.node_id), parse_percent(act.percent, "percent"))
+                return await registration.set_commission(_node(act.node_id), parse_percent(act.percent, "percent"))
             case acts.SetPayee():
-                return await registration.set_payee(NodeId(act.node_id), parse_address(act.payee, "payee"))
+                return await registration.set_payee(_node(act.node_id), parse_address(act.payee, "payee"))
             case acts.Transfer():
                 new_owner = parse_address(act.new_owner, "new_owner")
-                return await registration.transfer_owner(NodeId(act.node_id), new_owner)
+                return await registration.transfer_owner(_node(act.node_id), new_owner)
             case acts.Accept():
-                return await registration.accept_owner(NodeId(act.node_id))
+                return await registration.accept_owner(_node(act.node_id))
             case acts.Unjail():
-                return await registration.unjail(NodeId(act.node_id))
+                return await registration.unjail(_node(act.node_id))
             case acts.Poke():
-                return await registration.poke(NodeId(act.node_id))
+                return await registration.poke(_node(act.node_id))
             case acts.RotateOperator():
-                return await registration.rotate_operator(NodeId(act.node_id), _consent(act.consent))
+                return await registration.rotate_operator(_node(act.node_id), _consent(act.consent))
             case _:
-                raise InvalidField("action", str(act.__struct_config__.tag), "is none of an owner's")
+                raise InvalidField("action", act.action, "is none of an owner's")
+
+
+def _node(number: int) -> NodeId:
+    if not 1 <= number <= _NODE_MAX:
+        raise InvalidField("node_id", number, f"must be 1 to {_NODE_MAX:,}")
+    return NodeId(number)
 
 
 def _amount(text: str) -> Wei | None:

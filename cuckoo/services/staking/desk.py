@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from cuckoo.chain.transactions import Sends
 from cuckoo.domain.errors import ConfigError, CuckooError, InvalidField, NotFound, Overloaded
-from cuckoo.protocol.acts import ActState, AnyAct
+from cuckoo.protocol.acts import Act, ActState
 from cuckoo.services.staking.acts import Acts
 
 log = structlog.get_logger(__name__)
@@ -38,9 +38,9 @@ class SigningDesk:
         self.address = sender.address
         self.token = secrets.token_urlsafe(32)
         self._states: OrderedDict[str, ActState] = OrderedDict()
-        self._waiting: asyncio.Queue[tuple[str, AnyAct]] = asyncio.Queue(PENDING_MAX)
+        self._waiting: asyncio.Queue[tuple[str, Act]] = asyncio.Queue(PENDING_MAX)
 
-    def begin(self, name: str, act: AnyAct) -> ActState:
+    def begin(self, name: str, act: Act) -> ActState:
         """Take an act in; the same name again gives how the first one stands.
 
         Args:
@@ -55,7 +55,7 @@ class SigningDesk:
             raise InvalidField("id", name, "must be 8 to 64 letters, digits and dashes")
         if name in self._states:
             return self._states[name]
-        state = ActState(id=name, action=str(act.__struct_config__.tag), state="pending")
+        state = ActState(id=name, action=act.action, state="pending")
         try:
             self._waiting.put_nowait((name, act))
         except asyncio.QueueFull:

@@ -6,7 +6,7 @@ from cuckoo.domain.amounts import format_cai
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.domain.node import Node
 from cuckoo.protocol import acts
-from cuckoo.protocol.acts import AnyAct, Risk
+from cuckoo.protocol.acts import Act, Risk
 
 JUDGED_PERCENT = "5"
 """Of own stake and of votes, for one fault that a jury finds; docs/contracts.md."""
@@ -26,7 +26,7 @@ class Risks:
         self._parameters = client.network.parameters
         self._staking = StakingContract(client)
 
-    async def of(self, act: AnyAct) -> tuple[Risk, ...]:  # noqa: PLR0911 - one case per act
+    async def of(self, act: Act) -> tuple[Risk, ...]:  # noqa: PLR0911 - one case per act
         """Return what to know before an act; nothing for one that can be taken back at once."""
         out = Risk(
             kind="unbonding",
