@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from hexbytes import HexBytes
 
-from cuckoo.domain.amounts import CAI, format_cai
+from cuckoo.domain.amounts import CAI
 from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.identifiers import Role
 from cuckoo.domain.node import Introduction
@@ -170,7 +170,7 @@ async def test_key_here__page_asks_twice__signed_once_and_told(portal):
     assert (state.state, state.outcome) == ("done", ("deposited 250 CAI: it is idle stake now",))
     assert (await wallet.portfolio()).idle_wei == 250 * CAI
     again = {**headers, ID_HEADER: "deposit-0002"}
-    too_much = {**body, "amount": format_cai(10**24, grouped=False)}
+    too_much = {**body, "amount": "900000000"}
     await session.post("/api/acts", json=too_much, headers=again)
     state = await until(lambda: settled(desk, "deposit-0002"), what="the refusal")
     assert state.state == "failed"
