@@ -171,10 +171,14 @@ class StakingContract(Contract):
         node_id, replaced_at = await self._read("operatorOf", operator, block=block)
         return NodeId(node_id), int(replaced_at)
 
+    async def role_row(self, role: Role, block: BlockIdentifier = "latest") -> tuple[int, int, int]:
+        """Read of a role: recorded weight in wei, emission in wei a second, and what is left to be emitted."""
+        weight, rate, reserve = await self._read("roleOf", int(role), block=block)
+        return int(weight), int(rate), int(reserve)
+
     async def role_weight(self, role: Role, block: BlockIdentifier = "latest") -> Wei:
         """Read the recorded weight of all nodes of a role."""
-        weight, _, _ = await self._read("roleOf", int(role), block=block)
-        return Wei(weight)
+        return Wei((await self.role_row(role, block))[0])
 
     async def seed_tip(self, node_id: NodeId, tip: bytes, block: BlockIdentifier = "latest") -> tuple[int, int]:
         """Read when and in which block a seed tip was committed; zeros when it was not."""

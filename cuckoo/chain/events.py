@@ -12,6 +12,24 @@ from cuckoo.chain.rpc import ChainClient, on_chain
 from cuckoo.domain.identifiers import Address, NodeId
 
 _NODES_OF_A_SEARCH = 200
+_ABOUT_NODES = (
+    "Registered",
+    "IntroductionChanged",
+    "OperatorRotated",
+    "OwnerTransferred",
+    "PayeeChanged",
+    "CommissionAnnounced",
+    "CommissionChanged",
+    "Voted",
+    "Unvoted",
+    "Revoted",
+    "Released",
+    "Unjailed",
+    "FeesAdded",
+    "Slashed",
+    "Penalised",
+)
+"""Events whose first indexed field is the node."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +86,14 @@ class StakingEvents:
     async def unvotes(self, node_id: NodeId, tranche: int, last_block: int) -> list[Event]:
         """Read all that was ever taken out of a tranche of a node, by whomever, in the order of the chain."""
         return await self._search(("Unvoted",), [word(node_id), word(tranche)], last_block)
+
+    async def of_node(self, node_id: NodeId, last_block: int) -> list[Event]:
+        """Read what ever happened to a node, but for draws and claims, in the order of the chain."""
+        return await self._search(_ABOUT_NODES, [word(node_id)], last_block)
+
+    async def marks(self, last_block: int) -> list[Event]:
+        """Read every slash and every announced commission, in the order of the chain."""
+        return await self._search(("Slashed", "CommissionAnnounced"), [], last_block)
 
     async def weighed(self, nodes: Sequence[NodeId], last_block: int) -> list[Event]:
         """Read every weight that nodes were ever given, in the order of the chain."""

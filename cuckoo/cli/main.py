@@ -22,7 +22,7 @@ TOPICS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "stake": ("cuckoo.cli.stake", "stake, register, vote, get it back"),
         "miner": ("cuckoo.cli.roles", "serve models with this machine's GPU or CPU"),
         "coordinator": ("cuckoo.cli.roles", "offer an image API, served by miners"),
-        "staker": ("cuckoo.cli.roles", "watch over your stake and release what is due"),
+        "staker": ("cuckoo.cli.roles", "serve the staking portal and watch over your stake"),
         "run": ("cuckoo.cli.roles", "several roles in one process"),
         "ledger": ("cuckoo.cli.ledger", "what was owed, earned and paid, checked against the chain"),
         "disputes": ("cuckoo.cli.disputes", "wrong results before juries: who accuses whom, what was decided"),

@@ -159,7 +159,13 @@ miner.add_command(doctor)
 miner.add_command(why_idle)
 
 
-@click.command(epilog=examples("cuckoo staker --key alice", "cuckoo staker --key alice --auto-compound"))
+@click.command(
+    epilog=examples("cuckoo staker --key alice", "cuckoo staker --key alice --auto-compound", "cuckoo staker --no-key")
+)
+@click.option("--host", metavar="ADDRESS", help="Where the portal listens.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="The portal's port.  [default: 8090]")
+@click.option("--portal/--no-portal", default=None, help="Whether to serve the staking portal.  [default: it does]")
+@click.option("--no-key", is_flag=True, help="Only serve the portal, for wallets in browsers.")
 @click.option("--interval", "interval_s", type=float, metavar="SECONDS", help="How often it looks.  [default: 10]")
 @click.option(
     "--auto-compound",
@@ -172,10 +178,14 @@ miner.add_command(why_idle)
 @key_options
 @chain_options
 @place_options
-def staker(place: Place, **rest: Any) -> None:
-    """Watch over a wallet's stake: release what is free, report slashes, lost weight and rising commissions."""
+def staker(place: Place, *, no_key: bool, **rest: Any) -> None:
+    """Serve the staking portal, and watch over a wallet's stake.
+
+    It releases what is free, and reports slashes, lost weight and rising commissions. What the portal's pages ask for
+    is signed with --key after you have confirmed it there; with --no-key by the wallet in your browser.
+    """
     logging, flags = _split(rest)
-    _serve(place, {"staker": _staker(place, place.key, **flags)}, logging)
+    _serve(place, {"staker": _staker(place, place.key, no_key=no_key, **flags)}, logging)
 
 
 @click.command(
@@ -278,11 +288,11 @@ def _cheating_miner(place: Place, key: str, cheat: str, **flags: Any) -> tuple[O
     return opened, settings.grace_s
 
 
-def _staker(place: Place, key: str, **flags: Any) -> tuple[OpenOnChain, float]:
+def _staker(place: Place, key: str, *, no_key: bool = False, **flags: Any) -> tuple[OpenOnChain, float]:
     from cuckoo.roles.staker import open_staker
 
     settings = place.settings(StakerSettings, "staker", **flags)
-    private_key = _key(place, key, "the staker")
+    private_key = None if no_key else _key(place, key, "the staker")
     return lambda chain: open_staker(chain, private_key, place.data_dir, settings), 0.0
 
 

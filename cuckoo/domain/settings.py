@@ -90,8 +90,12 @@ class StakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a staker may set. Times in seconds.
 
     ``auto_compound``: claim rewards of ``compound_at`` CAI and more, and vote with them for the node that paid them.
+    ``portal``: serve the staking portal at ``host`` and ``port``.
     """
 
+    host: str = "127.0.0.1"
+    port: int = 8090
+    portal: bool = True
     interval_s: float = 10.0
     auto_compound: bool = False
     compound_at: str = "10"

@@ -1,39 +1,87 @@
 """The staker role: follows its owner's positions, releases matured stake, reports slashes and commission rises."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import structlog
+
 from cuckoo.chain.transactions import Sender
+from cuckoo.client.http import is_loopback
 from cuckoo.domain.amounts import parse_cai
+from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.settings import StakerSettings
 from cuckoo.roles.chain import Chain
 from cuckoo.roles.status import StakerStatus
 from cuckoo.runtime.service import Service
 from cuckoo.services.reporting import Reporting
+from cuckoo.services.staking.acts import Acts
 from cuckoo.services.staking.compounding import Compounding
+from cuckoo.services.staking.desk import SigningDesk
 from cuckoo.services.staking.rewards import RewardBook
+from cuckoo.services.staking.shelf import NodeShelf
 from cuckoo.services.staking.wallet import Wallet
 from cuckoo.services.staking.watch import StakeWatch
 from cuckoo.storage.store import open_store
+from cuckoo.web.portal import portal_app
+from cuckoo.web.server import listen, serving
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
 async def open_staker(
-    chain: Chain, private_key: bytes, data_dir: Path, settings: StakerSettings
+    chain: Chain, private_key: bytes | None, data_dir: Path, settings: StakerSettings
 ) -> AsyncIterator[Sequence[Service]]:
-    """Open a staker's wallet and watch over it.
+    """Serve the staking portal; with a key, watch over its wallet too.
 
     Args:
         chain: connected; its registry view tells what happens to nodes.
-        private_key: the owner's, for releases and for compounding.
+        private_key: the owner's, for releases, for compounding, and for what the portal's pages ask to sign; None for
+            a portal that signs nothing.
         data_dir: of this user; the staker's state and ledger are in a folder of its own inside.
         settings: see there.
 
     Raises:
-        ConfigError: another process watches over this wallet with the same data folder.
+        ConfigError: another process watches over this wallet with the same data folder, the port is taken, or a portal
+            with a key would be open to others.
     """
-    sender, network = Sender(chain.client, private_key), chain.network.name
+    async with AsyncExitStack() as stack:
+        sender = None if private_key is None else Sender(chain.client, private_key)
+        services: list[Service] = []
+        if sender is not None:
+            services += await stack.enter_async_context(_watching(chain, sender, data_dir, settings))
+        if settings.portal:
+            services += await stack.enter_async_context(_portal(chain, sender, settings))
+        if not services:
+            raise ConfigError("run a staker: without a key and without the portal there is nothing to do")
+        yield services
+
+
+@asynccontextmanager
+async def _portal(chain: Chain, sender: Sender | None, settings: StakerSettings) -> AsyncIterator[list[Service]]:
+    """Serve the portal."""
+    if sender is not None and not is_loopback(settings.host):
+        raise ConfigError(
+            f"serve the portal on {settings.host}: with a key it is for this machine only: leave --host away, or serve "
+            "one without a key: cuckoo staker --no-key"
+        )
+    shelf = NodeShelf(chain.client, chain.registry)
+    await shelf.start()
+    desk = None if sender is None else SigningDesk(Acts(chain.client), sender)
+    with listen(settings.host, settings.port) as listener:
+        async with serving(portal_app(chain.client, shelf, desk), listener):
+            address = f"http://{settings.host}:{listener.getsockname()[1]}"
+            log.info("portal serves", address=address, signs_for=None if sender is None else sender.address)
+            yield [] if desk is None else [Service("portal", desk.run)]
+
+
+@asynccontextmanager
+async def _watching(
+    chain: Chain, sender: Sender, data_dir: Path, settings: StakerSettings
+) -> AsyncIterator[list[Service]]:
+    """Watch over a wallet."""
+    network = chain.network.name
     wallet = Wallet(chain.client, sender.address, sender)
     folder = data_dir / network / f"staker-{sender.address}"
     async with open_store(folder, clock=chain.clock.now) as store:

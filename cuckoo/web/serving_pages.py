@@ -2,7 +2,7 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -18,9 +18,17 @@ _KINDS = {".js": "text/javascript", ".svg": "image/svg+xml", ".html": "text/html
 _NOT_SERVED = (".md", ".py", ".pyc")
 
 
-def mount_pages(app: web.Application, folder: str = FOLDER) -> None:
-    """Serve the files of a folder of this package under its name, and its ``index.html`` at ``/``."""
+def mount_pages(app: web.Application, folder: str = FOLDER, *, only: Collection[str] = ()) -> None:
+    """Serve the files of a folder of this package under its name, and its ``index.html`` at ``/``.
+
+    Args:
+        app: where.
+        folder: beside this module.
+        only: names of files, where not all of them are wanted.
+    """
     for path, file in _files(resources.files("cuckoo.web") / folder, f"/{folder}"):
+        if only and file.name not in only:
+            continue
         app.router.add_get("/" if path == f"/{folder}/index.html" else path, _served(file.read_bytes(), file.name))
 
 

@@ -50,7 +50,7 @@ async def test_staker__matured_stake_and_a_node_without_weight__released_and_rep
             run_on_chain(
                 network,
                 (),
-                [("staker", lambda c: open_staker(c, key, tmp_path, StakerSettings(interval_s=0.2)))],
+                [("staker", lambda c: open_staker(c, key, tmp_path, StakerSettings(interval_s=0.2, port=0)))],
                 grace_s=5,
                 stop=stop,
             )

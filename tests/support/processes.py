@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "CUCKOO_COORDINATOR_MINER_LOST_S": "6",
     "CUCKOO_COORDINATOR_AUDITS": "0",  # tests of audits ask for them
     "CUCKOO_MINER_PROGRESS_S": "1",
+    "CUCKOO_STAKER_PORT": "0",
     "CUCKOO_MINER_THREADS": "1",
     "CUCKOO_MINER_DEVICES": "cpu",
     "CUCKOO_LOG_FORMAT": "json",

@@ -1,0 +1,151 @@
+"""What the staking portal shows. Amounts are decimal CAI, percentages decimal text, times unix seconds.
+
+Everything is a fact of the chain, true at the block that ``at`` names; names and introductions are nodes' own words.
+"""
+
+import msgspec
+
+from cuckoo.domain.identifiers import Address, NodeId
+
+
+class At(msgspec.Struct, frozen=True, kw_only=True):
+    """The block that an answer is true at."""
+
+    block: int
+    time: int
+    hash: bytes
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """Which network this is, and who signs.
+
+    Attributes:
+        contracts: addresses by name; no faucet on the main network.
+        parameters: seconds, percentages and CAI that rules have, by name.
+        signing: "wallet": a wallet in the browser; "key": this program, with the key of ``address``.
+        csrf: what a page shows when it asks this program to sign.
+    """
+
+    at: At
+    network: str
+    chain_id: int
+    rpc_url: str
+    test_network: bool
+    contracts: dict[str, Address]
+    parameters: dict[str, str]
+    signing: str
+    address: Address | None
+    csrf: str | None
+
+
+class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A node in a list.
+
+    Attributes:
+        name: its own word for itself.
+        commission_rising: what it will be, and from when; None when nothing was announced.
+        yield_percent: a year, from emission at the present weights, for voters, after commission; None without weight.
+        slashes: how often it was convicted.
+    """
+
+    node_id: NodeId
+    role: str
+    name: str
+    owner: Address
+    operator: Address
+    weight_cai: str
+    own_cai: str
+    votes_cai: str
+    commission_percent: str
+    max_commission_percent: str
+    commission_rising: dict[str, str] | None
+    yield_percent: str | None
+    jailed_until: int
+    eligible: bool
+    slashes: int
+
+
+class NodePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some nodes of a list; ``total``: how many there are in it."""
+
+    at: At
+    total: int
+    nodes: tuple[NodeRow, ...]
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a node; ``numbers``: as the contract's event has them, CAI where they are amounts."""
+
+    kind: str
+    block: int
+    time: int
+    transaction: str
+    numbers: dict[str, str]
+
+
+class NodeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A node, what it says about itself, and what happened to it, the newest first."""
+
+    at: At
+    node: NodeRow
+    introduction: dict[str, str]
+    links: tuple[str, ...]
+    unbonding_own_cai: str
+    unbonding_votes_cai: str
+    floor_cai: str
+    events: tuple[EventRow, ...]
+
+
+class StakeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A wallet's stake behind a node.
+
+    Attributes:
+        yearly_percent: what it earned in the last 30 days (or since ``since``), as of a year; None without time.
+        warnings: kinds: commission_rising, slashed, jailed, weightless.
+    """
+
+    node_id: NodeId
+    name: str
+    role: str
+    tranche: str
+    active_cai: str
+    rewards_cai: str
+    yearly_percent: str | None
+    since: int
+    warnings: tuple[str, ...]
+
+
+class UnbondingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Stake on its way out of a node."""
+
+    node_id: NodeId
+    tranche: str
+    bucket: int
+    amount_cai: str
+    free_at: int
+    free: bool
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a wallet has."""
+
+    at: At
+    staker: Address
+    native: str
+    wallet_cai: str
+    idle_cai: str
+    rewards_cai: str
+    stakes: tuple[StakeRow, ...]
+    unbonding: tuple[UnbondingRow, ...]
+    owned: tuple[NodeId, ...]
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """The network in numbers, by role: nodes, those that carry weight, weight, emission a day, what is left of it."""
+
+    at: At
+    nodes: dict[str, int]
+    eligible: dict[str, int]
+    weight_cai: dict[str, str]
+    emission_per_day_cai: dict[str, str]
+    reserve_cai: dict[str, str]
