@@ -21,14 +21,14 @@ async def overview_of(client: ChainClient, shelf: NodeShelf, address: Address) -
     stakes = tuple(
         StakeRow(
             node_id=one.node.node_id,
-            name=shelf.introduction(one.node).name,
+            name=shelf.introduction(shelf.seen(one.node)).name,
             role=one.node.role.name.lower(),
             tranche=TRANCHES[one.tranche],
             active_cai=format_cai(one.active_wei, grouped=False),
             rewards_cai=format_cai(one.rewards_wei, grouped=False),
             yearly_percent=None if earned.yearly is None else f"{float(earned.yearly) * 100:.4f}",
             since=earned.since,
-            warnings=shelf.warnings(one.node),
+            warnings=shelf.warnings(shelf.seen(one.node)),
         )
         for one, (earned,) in zip(portfolio.stakes, yields, strict=True)
     )

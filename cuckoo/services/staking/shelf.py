@@ -103,6 +103,10 @@ class NodeShelf:
             raise NotFound(f"read node {node_id}: there is none")
         return found
 
+    def seen(self, node: Node) -> Node:
+        """Return a node as it is listed, with its introduction; as it was given where the list does not have it yet."""
+        return self._registry.node(node.node_id) or node
+
     def introduction(self, node: Node) -> Introduction:
         """Return what a node says about itself; empty where that can not be read."""
         return self._said(node)[1]

@@ -55,8 +55,8 @@ export const facts = (...rows) =>
 // columns: [title, {left, sort}]; rows: arrays of children.
 export function table(label, columns, rows) {
   const head = made("tr", {}, ...columns.map(([title, options = {}]) => made("th", { scope: "col", class: options.left ? "left" : null, "aria-sort": options.sorted ?? null }, options.head ?? title)));
-  const body = rows.map((row) => made("tr", {}, ...row.map((cell, at) => made("td", { class: columns[at][1]?.left ? "left" : null }, ...[cell].flat()))));
-  return made("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, made("table", {}, made("thead", {}, head), made("tbody", {}, ...body)));
+  const body = rows.map((row) => made("tr", {}, ...row.map((cell, at) => made("td", { class: columns[at][1]?.look ?? (columns[at][1]?.left ? "left" : null) }, ...[cell].flat()))));
+  return made("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": label }, made("table", {}, made("thead", {}, head), made("tbody", {}, ...body)));
 }
 
 export const badge = (text, bad = true) => made("span", { class: bad ? "badge bad" : "badge" }, text);

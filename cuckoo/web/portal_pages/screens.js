@@ -111,7 +111,7 @@ export async function node(id) {
     made("div", { class: "buttons" }, form(say("revote"), { act: () => ({ action: "revote", node_id: row.node_id }) }), form(say("claim"), { act: () => ({ action: "claim", node_id: row.node_id }) }), moving(row.node_id)),
   ] : [made("p", {}, say("connectFirst"))];
   const words = told.introduction;
-  const history = told.events.map((event) => [event.kind, moment(event.time), `${event.block}`, Object.entries(event.numbers).map(([key, value]) => `${key}: ${value}`).join(", ")]);
+  const history = told.events.map((event) => [say(`did_${event.kind}`), moment(event.time), `${event.block}`, detail(event.numbers)]);
   return {
     at: told.at,
     title: name,
@@ -124,9 +124,20 @@ export async function node(id) {
       section(say("vote"), ...acts),
       section(say("ownWords"), made("p", { class: "hint" }, say("claims")), made("p", { class: "words" }, words.text || "–"),
         facts(words.location && [say("location"), words.location], words.url && [say("url"), link(words.url)], told.links.length && [say("links"), ...told.links.flatMap((one) => [link(one), made("br")])])),
-      section(say("history"), history.length ? table(say("history"), [[say("kind"), { left: true }], [say("when"), { left: true }], [say("block")], [say("numbers"), { left: true }]], history) : made("p", {}, say("nothingHappened"))),
+      section(say("history"), history.length ? table(say("history"), [[say("kind"), { left: true }], [say("when"), { left: true, look: "date" }], [say("block")], [say("numbers"), { left: true }]], history) : made("p", {}, say("nothingHappened"))),
     ],
   };
+}
+
+// What people want to know of an event; the rest is on the chain.
+function detail({ amount, staker, operator, commissionBps, ownLoss, votesLoss, owner, payee }) {
+  const found = [];
+  if (amount) found.push(cai(amount), " CAI");
+  if (ownLoss) found.push(`${say("own")}: `, cai(ownLoss), " CAI");
+  if (votesLoss) found.push(`, ${say("votes")}: `, cai(votesLoss), " CAI");
+  if (commissionBps) found.push(`${found.length ? ", " : ""}${say("commission")} ${Number(commissionBps) / 100} %`);
+  for (const who of [staker, operator, owner, payee].filter(Boolean).slice(0, 1)) found.push(found.length ? ", " : "", made("code", {}, who));
+  return found;
 }
 
 function moving(from) {
@@ -158,7 +169,8 @@ export async function register() {
   const most = input("most", { value: "20", inputmode: "decimal" });
   const consent = made("textarea", { rows: 3, required: true, spellcheck: "false" });
   const command = made("code");
-  const write = () => { command.textContent = `cuckoo keys new rig\ncuckoo stake consent --role ${role.value} --operator rig --owner ${state.address}`; };
+  const starting = made("code");
+  const write = () => { starting.textContent = `cuckoo ${role.value} --key rig`; command.textContent = `cuckoo keys new rig\ncuckoo stake consent --role ${role.value} --operator rig --owner ${state.address}`; };
   role.addEventListener("change", write);
   write();
   const labelled = (text, field) => made("label", {}, text, made("br"), field);
@@ -168,7 +180,7 @@ export async function register() {
       made("div", {}, made("h3", {}, say("stepStake")), made("p", {}, say("haveIdle", { cai: told.idle_cai })), labelled(say("role"), role), labelled(say("ownAmount"), amount)),
       made("div", {}, made("h3", {}, say("stepKey")), made("p", {}, say("consentText")), made("pre", { tabindex: "0" }, command), labelled(say("consent"), consent)),
       made("div", {}, made("h3", {}, say("stepProfile")), labelled(say("name"), fields.name), labelled(say("intro"), fields.text), labelled(say("url"), fields.url), labelled(say("location"), fields.location), labelled(say("commissionPercent"), commission), labelled(say("maxCommission"), most)),
-      made("p", {}, say("startIt"), " ", made("code", {}, "cuckoo miner --key rig")),
+      made("p", {}, say("startIt"), " ", starting),
     ],
     act: () => {
       let given;

@@ -19,7 +19,7 @@ const WORDS = {
     search: "Search", order: "Order", eligibleOnly: "Only those that carry weight", weight: "Weight", ownStake: "Own stake", voted: "Votes",
     commission: "Commission", atMost: "at most {percent} %", yield: "Yield a year", slashes: "Slashes", state: "State", fine: "carries weight",
     yieldHow: "From emission at today's weights, after commission. Fees come on top; nothing is promised.",
-    foundNodes: "{total} nodes", noNodes: "No node fits.", previous: "Back", next: "On", page: "{from} to {to} of {total}",
+    foundNodes: "{total} nodes", noNodes: "No node fits.", previous: "Previous", next: "Next", page: "{from} to {to} of {total}",
     rising: "rises to {percent} % on {time}", ownWords: "In its own words", claims: "A node's own words are claims, not facts.", links: "Links", location: "Location", url: "Address",
     owner: "Owner", operator: "Operator", floor: "Own stake it must keep", unbonding: "On its way out (can still be slashed)", history: "What happened", kind: "What", block: "Block", numbers: "Numbers", nothingHappened: "Nothing yet.",
     deposit: "Deposit", withdraw: "Withdraw", depositText: "From the wallet into idle stake. It earns nothing there and is not at risk; you can take it back at once.",
@@ -42,6 +42,9 @@ const WORDS = {
     risk_own_stake_goes_along: "{cai} CAI of own stake go to the new owner with the node.", risk_old_key_never_again: "The old operator key can never come back.",
     unbondingTime: "Unbonding", notice: "Notice of a higher commission", jail: "Jail", slash: "Slash for a judged fault", proven: "Slash for two contradicting signatures",
     address: "Address", toNode: "To node number",
+    did_Registered: "Registered", did_IntroductionChanged: "Introduced itself anew", did_OperatorRotated: "Another operator key", did_OwnerTransferred: "Another owner", did_PayeeChanged: "Another payee",
+    did_CommissionAnnounced: "Announced a commission", did_CommissionChanged: "Changed its commission", did_Voted: "Stake came", did_Unvoted: "Stake began to leave", did_Revoted: "Stake stayed after all", did_Released: "Stake left",
+    did_Unjailed: "Left jail", did_FeesAdded: "Earned fees", did_Slashed: "Was slashed", did_Penalised: "Paid a fine",
   },
   ko: {
     skip: "본문으로 건너뛰기", brand: "Cuckoo 스테이킹", navigation: "화면", language: "언어", theme: "색상",
@@ -85,6 +88,9 @@ const WORDS = {
     risk_own_stake_goes_along: "자기 지분 {cai} CAI가 노드와 함께 새 소유자에게 갑니다.", risk_old_key_never_again: "예전 운영 키는 다시 쓸 수 없습니다.",
     unbondingTime: "지분이 나오는 시간", notice: "수수료 인상 예고", jail: "감옥", slash: "판정된 잘못의 삭감", proven: "모순된 두 서명의 삭감",
     address: "주소", toNode: "옮길 노드 번호",
+    did_Registered: "등록", did_IntroductionChanged: "소개를 바꿈", did_OperatorRotated: "운영 키 교체", did_OwnerTransferred: "소유자 변경", did_PayeeChanged: "수령인 변경",
+    did_CommissionAnnounced: "수수료 예고", did_CommissionChanged: "수수료 변경", did_Voted: "지분이 들어옴", did_Unvoted: "지분이 나가기 시작", did_Revoted: "지분이 남기로 함", did_Released: "지분이 나감",
+    did_Unjailed: "감옥에서 나옴", did_FeesAdded: "이용료를 벎", did_Slashed: "삭감됨", did_Penalised: "벌금을 냄",
   },
 };
 
