@@ -327,7 +327,7 @@ class AuditView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as its owner sees it. Times in unix seconds.
+    """A task as its owner sees it. Times in unix seconds. ``waits_for``: why nobody can take it now; "" when one can.
 
     ``audit`` is None while nobody checked the result; that somebody does is told to nobody before it is over.
     """
@@ -342,6 +342,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
     eta_p50_s: float | None = None
     eta_p90_s: float | None = None
+    waits_for: str = ""
     step: int = 0
     steps: int = 0
     attempts: tuple[AttemptView, ...] = ()

@@ -176,6 +176,7 @@ async def test_loras__by_name_and_digest__go_to_a_miner_that_has_them_also_after
         await film.sign_in(models=(msgspec.structs.replace(OFFER, loras=(FILM,)),))
         view = await api.submit(wished)
         assert view.parameters.loras_hash == loras_hash(listed)
+        assert "lacks a LoRA" in view.waits_for  # the one miner that is here has only one of the two
         (model,) = (await api.models()).data
         assert [(one.id, one.digest, one.miners) for one in model.loras] == [("ink", INK, 0), (FILM, FILM, 1)]
         await film.client.close()

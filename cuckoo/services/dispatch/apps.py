@@ -34,7 +34,7 @@ from cuckoo.scheduler.events import TaskAccepted, TaskCancelled
 from cuckoo.services.dispatch.catalogue import Catalogue
 from cuckoo.services.dispatch.demand import Demand
 from cuckoo.services.dispatch.engine import RETRY_AFTER_S, Engine, final_event
-from cuckoo.services.dispatch.live import LiveTask, assignment_of, drawn_event, queued_event, task_of
+from cuckoo.services.dispatch.live import LiveTask, assignment_of, drawn_event, nobody_now, queued_event, task_of
 from cuckoo.services.dispatch.requests import loras_of, parameters_of, pictures_of
 from cuckoo.storage.keys import ApiKey
 from cuckoo.storage.records import AttemptState, Inserted, NewTask, StoredTask
@@ -325,6 +325,7 @@ class AppDesk:
             position=self._engine.state.position(task.task_id) if waits else None,
             eta_p50_s=eta.p50_s if eta else None,
             eta_p90_s=eta.p90_s if eta else None,
+            waits_for=nobody_now(task, self._engine.state) if waits else "",
         )
 
     async def _audit(self, task: LiveTask) -> AuditView | None:

@@ -140,6 +140,7 @@ class LiveTask:
         position: int | None = None,
         eta_p50_s: float | None = None,
         eta_p90_s: float | None = None,
+        waits_for: str = "",
     ) -> TaskView:
         """Show it to the app.
 
@@ -148,6 +149,7 @@ class LiveTask:
             audit: what came of the audit of its result.
             position: how many tasks wait before it.
             eta_p50_s, eta_p90_s: seconds until it is done, with even odds and nine in ten.
+            waits_for: why nobody can take it now.
         """
         done = self.status is TaskStatus.DONE
         return TaskView(
@@ -161,6 +163,7 @@ class LiveTask:
             position=position,
             eta_p50_s=eta_p50_s,
             eta_p90_s=eta_p90_s,
+            waits_for=waits_for,
             step=self.steps if done else self.step,
             steps=self.steps,
             attempts=tuple(attempt.view() for attempt in self.attempts),
@@ -194,6 +197,17 @@ def assignment_of(stored: StoredAttempt) -> Assignment:
     return decode_binary(stored.assignment, Assignment)
 
 
+def nobody_now(task: LiveTask, state: State) -> str:
+    """Say why none of the miners that are signed in could ever take a task; "" where one could."""
+    found = state.prospects(task.demand)
+    if found.capable:
+        return ""
+    if not found.left_out:
+        return "a miner that has the model: none is signed in now"
+    others = "; ".join(f"of {count}: {reason.sentence}" for reason, count in found.left_out.items())
+    return f"a miner that can take it: those that have the model now can not ({others})"
+
+
 def queued_event(task: LiveTask, state: State, now: float, reason: str = "") -> TaskEvent:
     """Return the event that says how many tasks wait before this one, how long that takes, and why it waits again."""
     eta = state.eta(task.task_id, now)
@@ -203,7 +217,7 @@ def queued_event(task: LiveTask, state: State, now: float, reason: str = "") -> 
         position=state.position(task.task_id),
         eta_p50_s=eta.p50_s if eta else None,
         eta_p90_s=eta.p90_s if eta else None,
-        reason=reason,
+        reason=reason or nobody_now(task, state),
         steps=task.steps,
     )
 
