@@ -87,14 +87,6 @@ class StakingEvents:
         """Read all that was ever taken out of a tranche of a node, by whomever, in the order of the chain."""
         return await self._search(("Unvoted",), [word(node_id), word(tranche)], last_block)
 
-    async def of_node(self, node_id: NodeId, last_block: int) -> list[Event]:
-        """Read what ever happened to a node, but for draws and claims, in the order of the chain."""
-        return await self._search(_ABOUT_NODES, [word(node_id)], last_block)
-
-    async def marks(self, last_block: int) -> list[Event]:
-        """Read every slash and every announced commission, in the order of the chain."""
-        return await self._search(("Slashed", "CommissionAnnounced"), [], last_block)
-
     async def weighed(self, nodes: Sequence[NodeId], last_block: int) -> list[Event]:
         """Read every weight that nodes were ever given, in the order of the chain."""
         found = []
@@ -126,17 +118,78 @@ class StakingEvents:
             kind = self._kinds.get(topics[0])
             if kind is None:
                 continue
-            events.append(
-                Event(
-                    name=kind.name,
-                    arguments=kind.arguments(topics, bytes(log["data"])),
-                    block_number=log["blockNumber"],
-                    block_hash=bytes(log["blockHash"]),
-                    transaction_hash=bytes(log["transactionHash"]),
-                    log_index=log["logIndex"],
-                ),
-            )
+            events.append(_event(kind, kind.arguments(topics, bytes(log["data"])), log))
         return sorted(events, key=lambda event: (event.block_number, event.log_index))
+
+
+class IncomeEvents:
+    """Everything in Staking and Escrow that says what nodes are, and what they and their stakers have earned."""
+
+    _STAKING = (
+        *_ABOUT_NODES,
+        "OwnerTransferStarted",
+        "Weighed",
+        "Claimed",
+        "Wiped",
+        "ReserveFunded",
+        "EmissionRateChanged",
+    )
+    _ESCROW = ("Redeemed",)
+
+    def __init__(self, client: ChainClient) -> None:
+        """Bind to a client."""
+        self._client = client
+        network = client.network
+        self._kinds = {
+            (on_chain(address), kind.topic): kind
+            for contract, address, names in (
+                ("Staking", network.staking, self._STAKING),
+                ("Escrow", network.escrow, self._ESCROW),
+            )
+            for kind in (EventKind(entry) for entry in load_artifact(contract).abi if entry["type"] == "event")
+            if kind.name in names
+        }
+
+    async def read(self, first_block: int, last_block: int) -> list[tuple[Event, int]]:
+        """Read them within blocks, both included, in the order of the chain, each with the unix time of its block.
+
+        An event of Escrow is about its miner.
+        """
+        network = self._client.network
+        topics = ["0x" + topic.hex() for _, topic in self._kinds]
+        logs = await self._client.logs([network.staking, network.escrow], first_block, last_block, [topics])
+        times: dict[int, int] = {}
+        found = []
+        for log in sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"])):
+            topics_of = [bytes(topic) for topic in log["topics"]]
+            kind = self._kinds.get((log["address"], topics_of[0]))
+            if kind is None:
+                continue
+            number = log["blockNumber"]
+            if number not in times:
+                times[number] = _told_time(log) or (await self._client.block(number)).timestamp
+            arguments = kind.arguments(topics_of, bytes(log["data"]))
+            if "miner" in arguments:
+                arguments["node"] = arguments["miner"]
+            found.append((_event(kind, arguments, log), times[number]))
+        return found
+
+
+def _told_time(log: LogReceipt) -> int:
+    """Return the time of a log's block where the endpoint tells it with the log; 0 where it does not."""
+    told: Any = log.get("blockTimestamp", 0)
+    return int(told, 16) if isinstance(told, str) else int(told)
+
+
+def _event(kind: EventKind, arguments: dict[str, Any], log: LogReceipt) -> Event:
+    return Event(
+        name=kind.name,
+        arguments=arguments,
+        block_number=log["blockNumber"],
+        block_hash=bytes(log["blockHash"]),
+        transaction_hash=bytes(log["transactionHash"]),
+        log_index=log["logIndex"],
+    )
 
 
 def word(number: int) -> str:

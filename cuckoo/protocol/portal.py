@@ -44,7 +44,9 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: its own word for itself.
         commission_rising: what it will be, and from when; None when nothing was announced.
-        yield_percent: a year, from emission at the present weights, for voters, after commission; None without weight.
+        yield_percent: a year, for voters, after commission: emission at the present weights, and fees as in the last 30
+            days; None without weight.
+        fees_percent: how much of that is fees.
         slashes: how often it was convicted.
     """
 
@@ -60,6 +62,7 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     max_commission_percent: str
     commission_rising: dict[str, str] | None
     yield_percent: str | None
+    fees_percent: str | None
     jailed_until: int
     eligible: bool
     slashes: int
@@ -141,7 +144,10 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """The network in numbers, by role: nodes, those that carry weight, weight, emission a day, what is left of it."""
+    """The network in numbers, by role: nodes, those that carry weight, weight, emission a day, what is left of it.
+
+    ``paid_cai_by_day``: what coordinators paid to miners on each of the last days (UTC), the oldest first.
+    """
 
     at: At
     nodes: dict[str, int]
@@ -149,3 +155,4 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     weight_cai: dict[str, str]
     emission_per_day_cai: dict[str, str]
     reserve_cai: dict[str, str]
+    paid_cai_by_day: dict[str, str]

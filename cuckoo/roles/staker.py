@@ -1,7 +1,8 @@
 """The staker role: follows its owner's positions, releases matured stake, reports slashes and commission rises."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -18,10 +19,12 @@ from cuckoo.services.reporting import Reporting
 from cuckoo.services.staking.acts import Acts
 from cuckoo.services.staking.compounding import Compounding
 from cuckoo.services.staking.desk import SigningDesk
+from cuckoo.services.staking.history import History
 from cuckoo.services.staking.rewards import RewardBook
 from cuckoo.services.staking.shelf import NodeShelf
 from cuckoo.services.staking.wallet import Wallet
 from cuckoo.services.staking.watch import StakeWatch
+from cuckoo.storage.chronicle import Chronicle, chronicle_path
 from cuckoo.storage.store import open_store
 from cuckoo.web.portal import portal_app
 from cuckoo.web.server import listen, serving
@@ -52,28 +55,32 @@ async def open_staker(
         if sender is not None:
             services += await stack.enter_async_context(_watching(chain, sender, data_dir, settings))
         if settings.portal:
-            services += await stack.enter_async_context(_portal(chain, sender, settings))
+            services += await stack.enter_async_context(_portal(chain, sender, data_dir, settings))
         if not services:
             raise ConfigError("run a staker: without a key and without the portal there is nothing to do")
         yield services
 
 
 @asynccontextmanager
-async def _portal(chain: Chain, sender: Sender | None, settings: StakerSettings) -> AsyncIterator[list[Service]]:
+async def _portal(
+    chain: Chain, sender: Sender | None, data_dir: Path, settings: StakerSettings
+) -> AsyncIterator[list[Service]]:
     """Serve the portal."""
     if sender is not None and not is_loopback(settings.host):
         raise ConfigError(
             f"serve the portal on {settings.host}: with a key it is for this machine only: leave --host away, or serve "
             "one without a key: cuckoo staker --no-key"
         )
-    shelf = NodeShelf(chain.client, chain.registry)
-    await shelf.start()
+    chronicle = Chronicle(chronicle_path(data_dir, chain.network.name))
+    history = History(chain.client, chronicle)
+    shelf = NodeShelf(chain.client, chain.registry, history)
     desk = None if sender is None else SigningDesk(Acts(chain.client), sender)
-    with listen(settings.host, settings.port) as listener:
-        async with serving(portal_app(chain.client, shelf, desk), listener):
+    with closing(chronicle), listen(settings.host, settings.port) as listener:
+        async with serving(portal_app(chain.client, shelf, history, desk), listener):
             address = f"http://{settings.host}:{listener.getsockname()[1]}"
             log.info("portal serves", address=address, signs_for=None if sender is None else sender.address)
-            yield [] if desk is None else [Service("portal", desk.run)]
+            services = [Service("history", partial(history.run, chain.registry, chain.clock))]
+            yield services if desk is None else [*services, Service("portal", desk.run)]
 
 
 @asynccontextmanager

@@ -9,12 +9,16 @@ from cuckoo.chain.rpc import ChainClient
 from cuckoo.domain.amounts import COORDINATOR_MINIMUM, MINER_MINIMUM, format_cai
 from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.portal import NodePage, NodeView, Overview, SessionView, Stats
+from cuckoo.protocol.portal_income import NodeHistory, Rewards
 from cuckoo.protocol.signing import parse_address
 from cuckoo.services.staking.acts import Acts
 from cuckoo.services.staking.desk import SigningDesk
+from cuckoo.services.staking.history import History
+from cuckoo.services.staking.income import DAYS_MAX, csv_of, history_of, rewards_of
 from cuckoo.services.staking.overview import overview_of
 from cuckoo.services.staking.risks import JUDGED_PERCENT, PROVEN_PERCENT, WEEK_PERCENT
 from cuckoo.services.staking.shelf import PAGE_MAX, NodeShelf
+from cuckoo.services.staking.wallet import Wallet
 from cuckoo.web.bodies import json_response
 from cuckoo.web.errors import errors
 from cuckoo.web.mounting import number_in
@@ -25,15 +29,17 @@ FOLDER = "portal_pages"
 _NODE_MAX = 2**32 - 1
 _SEARCH_MAX = 100
 _PAGE = "50"
+_DAYS = "30"
 
 
 class PortalApi:
     """Handlers; each is a line or two around a use case."""
 
-    def __init__(self, client: ChainClient, shelf: NodeShelf, desk: SigningDesk | None) -> None:
-        """Take the chain, the nodes, and who signs here; None for wallets in browsers only."""
+    def __init__(self, client: ChainClient, shelf: NodeShelf, history: History, desk: SigningDesk | None) -> None:
+        """Take the chain, the nodes, what has happened, and who signs here; None for wallets in browsers only."""
         self._client = client
         self._shelf = shelf
+        self._history = history
         self._desk = desk
 
     def mount(self, app: web.Application) -> None:
@@ -43,9 +49,12 @@ class PortalApi:
             ("/api/overview", self.overview),
             ("/api/nodes", self.nodes),
             ("/api/nodes/{node}", self.node),
+            ("/api/nodes/{node}/history", self.node_history),
+            ("/api/rewards", self.rewards),
             ("/api/stats", self.stats),
         ):
             app.router.add_get(path, _answered(handler))
+        app.router.add_get("/api/rewards.csv", self.rewards_csv)
 
     async def session(self, _: web.Request) -> SessionView:
         """Which network this is, and who signs."""
@@ -101,11 +110,38 @@ class PortalApi:
 
     async def node(self, request: web.Request) -> NodeView:
         """One node."""
-        return await self._shelf.view(NodeId(number_in(request.match_info["node"], "node", 1, _NODE_MAX)))
+        return await self._shelf.view(_node_in(request))
+
+    async def node_history(self, request: web.Request) -> NodeHistory:
+        """The last days of one node."""
+        return await history_of(_node_in(request), self._shelf, self._history, _days_in(request))
+
+    async def rewards(self, request: web.Request) -> Rewards:
+        """What a wallet earned, by day, node and source, and may expect."""
+        address = parse_address(request.query.get("address", ""), "address")
+        return await rewards_of(Wallet(self._client, address), self._shelf, self._history, _days_in(request))
+
+    async def rewards_csv(self, request: web.Request) -> web.Response:
+        """The same as a file."""
+        found = await self.rewards(request)
+        name = f"cuckoo-rewards-{found.staker}-{found.from_day}.csv"
+        return web.Response(
+            text="".join(csv_of(found)),
+            content_type="text/csv",
+            headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+        )
 
     async def stats(self, _: web.Request) -> Stats:
         """The network in numbers."""
         return await self._shelf.stats()
+
+
+def _node_in(request: web.Request) -> NodeId:
+    return NodeId(number_in(request.match_info["node"], "node", 1, _NODE_MAX))
+
+
+def _days_in(request: web.Request) -> int:
+    return number_in(request.query.get("days", _DAYS), "days", 1, DAYS_MAX)
 
 
 def _answered(handler: Callable[[web.Request], Awaitable[Any]]) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -117,10 +153,10 @@ def _answered(handler: Callable[[web.Request], Awaitable[Any]]) -> Callable[[web
     return answer
 
 
-def portal_app(client: ChainClient, shelf: NodeShelf, desk: SigningDesk | None) -> web.Application:
+def portal_app(client: ChainClient, shelf: NodeShelf, history: History, desk: SigningDesk | None) -> web.Application:
     """Put the portal together."""
     app = web.Application(middlewares=[errors])
-    PortalApi(client, shelf, desk).mount(app)
+    PortalApi(client, shelf, history, desk).mount(app)
     ActsApi(Acts(client), desk).mount(app)
     mount_pages(app, FOLDER)
     mount_pages(app, only=("style.css", "cuckoo.svg"))

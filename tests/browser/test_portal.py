@@ -21,8 +21,10 @@ from cuckoo.runtime.clock import SystemClock
 from cuckoo.services.follower import Follower
 from cuckoo.services.staking.acts import Acts
 from cuckoo.services.staking.desk import SigningDesk
+from cuckoo.services.staking.history import History
 from cuckoo.services.staking.registration import NewNode, Registration, consent_of
 from cuckoo.services.staking.shelf import NodeShelf
+from cuckoo.storage.chronicle import Chronicle
 from cuckoo.web.portal import portal_app
 from tests.support.anvil import Chain
 from tests.support.browsing import accessible, opened
@@ -67,18 +69,22 @@ async def town(tmp_path_factory):
 async def serving(town, sender=None):
     """Serve the portal; gives its address."""
     chain, follower, _ = town
-    shelf = NodeShelf(chain.client, follower)
-    await shelf.start()
+    history = History(chain.client, Chronicle(None))
+    await history.advance()
+    shelf = NodeShelf(chain.client, follower, history)
     desk = None if sender is None else SigningDesk(Acts(chain.client), sender)
-    runner = web.AppRunner(portal_app(chain.client, shelf, desk))
+    runner = web.AppRunner(portal_app(chain.client, shelf, history, desk))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    work = None if desk is None else asyncio.create_task(desk.run())
+    work = [asyncio.create_task(history.run(follower, SystemClock()))]
+    if desk is not None:
+        work.append(asyncio.create_task(desk.run()))
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
-        if work is not None:
-            work.cancel()
+        for one in work:
+            one.cancel()
+        await asyncio.wait(work)
         await runner.cleanup()
 
 

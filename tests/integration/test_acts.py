@@ -7,9 +7,11 @@ import secrets
 import aiohttp
 import msgspec
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from hexbytes import HexBytes
 
+from cuckoo.chain.devnet import running_devnet
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.errors import ConfigError, InvalidField
 from cuckoo.domain.identifiers import Role
@@ -25,6 +27,13 @@ from tests.support.processes import until
 
 UNBONDED_S = 300
 MINER = NewNode(role=Role.MINER, introduction=Introduction(name="a miner"), amount=20_000 * CAI)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def network(tmp_path_factory):
+    """A chain whose time may run ahead without anybody else's on it."""
+    async with running_devnet(0, tmp_path_factory.mktemp("acts") / "network.json") as devnet:
+        yield devnet.network
 
 
 def act(action, wallet, **fields):

@@ -1,14 +1,20 @@
 """A whole life on a real chain, compared to the wei with an independent model of the rules."""
 
+import asyncio
+
 import pytest
 import pytest_asyncio
 from eth_abi import encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cuckoo.chain.contracts import StakingContract
 from cuckoo.chain.devnet import running_devnet
+from cuckoo.chain.rpc import ChainClient
 from cuckoo.domain.keccak import keccak256
 from cuckoo.protocol.eip712 import hash_voucher
+from cuckoo.services.staking.history import History
+from cuckoo.storage.chronicle import Chronicle
 from tests.support.rules import BUCKET, CAI, COORDINATOR, MINER, OWN, UNBONDING, VOTES, Rules
 from tests.support.town_chain import TownChain
 
@@ -17,6 +23,7 @@ BOND, APPEAL_BOND = 2 * 21 * FEE, 2 * 43 * FEE
 GUILTY, NOT_GUILTY = 1, 2
 SALT, DIGEST = b"\1" * 32, b"\2" * 32
 START = 10_000_000 * CAI
+ROUNDING = CAI // 10**6
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -37,6 +44,7 @@ class Life:
             self.rules.streams[role].rate, self.rules.streams[role].reserve = rate, reserve
         self.supply = chain.token.functions.totalSupply().call()
         self.pairs, self.buckets = set(), set()
+        self.chronicle = Chronicle(None)
 
     def stake(self, who, amount):
         _, now = self.chain.send(who, self.chain.staking.functions.stake(amount))
@@ -139,6 +147,23 @@ class Life:
                 account.fees,
             )
         assert chain.token.functions.totalSupply().call() == self.supply - rules.burned
+        asyncio.run(self._compare_income())
+
+    async def _compare_income(self):
+        """Compare what events alone say was earned with what the contract has paid and owes."""
+        async with await ChainClient.connect(self.chain.network) as client:
+            history, staking = History(client, self.chronicle), StakingContract(client)
+            block = (await history.advance()).block
+            for who in self.people:
+                _, earned = await history.earnings(who, 366)
+                paid = sum(one.arguments["amount"] for one in await history.claims(who, 366))
+                owed = 0
+                for number, node in self.rules.nodes.items():
+                    for which in (OWN, VOTES):
+                        if which == VOTES or node.owner == who:
+                            owed += await staking.claimable(number, which, who, block)
+                total = sum(one.amount_wei for one in earned)
+                assert abs(total - paid - owed) < ROUNDING, (who, total, paid, owed)
 
     def claim_everything(self):
         for number, node in self.rules.nodes.items():

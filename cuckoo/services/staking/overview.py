@@ -5,16 +5,17 @@ from cuckoo.chain.rpc import ChainClient
 from cuckoo.domain.amounts import format_cai
 from cuckoo.domain.identifiers import Address
 from cuckoo.protocol.portal import At, Overview, StakeRow, UnbondingRow
-from cuckoo.services.staking.shelf import DAY_S, NodeShelf
+from cuckoo.services.staking.history import DAY_S
+from cuckoo.services.staking.shelf import TRANCHES, NodeShelf
 from cuckoo.services.staking.wallet import Wallet
 from cuckoo.services.staking.yields import Yields
 
-TRANCHES = ("own", "votes")
 SPAN_S = 30 * DAY_S
 
 
 async def overview_of(client: ChainClient, shelf: NodeShelf, address: Address) -> Overview:
     """Read all that a wallet has; raises TransientError."""
+    await shelf.ready()
     portfolio = await Wallet(client, address).portfolio()
     block = await client.block(portfolio.block)
     yields = await Yields(client, address).read(portfolio.stakes, block, (SPAN_S,))

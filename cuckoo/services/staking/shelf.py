@@ -1,25 +1,26 @@
 """All nodes, ready to be listed: sorted, filtered, searched without asking the chain."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Protocol
 
 from cuckoo.chain.contracts import StakingContract
-from cuckoo.chain.events import Event, StakingEvents
 from cuckoo.chain.rpc import Block, ChainClient
 from cuckoo.domain.amounts import format_cai
 from cuckoo.domain.errors import InvalidField, NotFound, Unavailable
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.node import Introduction, Node, parse_introduction
 from cuckoo.protocol.portal import At, EventRow, NodePage, NodeRow, NodeView, Stats
+from cuckoo.services.staking.history import DAY_S, History, Marks
 
 PAGE_MAX = 200
 EVENTS_SHOWN = 100
-DAY_S = 86_400
-YEAR_S = 365 * DAY_S
+PAID_DAYS = 30
+TRANCHES = ("own", "votes")
+BPS = 10_000
+_YEAR_DAYS = 365
 _AGAIN_S = 2.0
+_UNTOLD = ("Weighed", "Claimed", "OwnerTransferStarted")
 _AMOUNTS = ("amount", "ownLoss", "votesLoss", "settled")
 
 
@@ -27,16 +28,12 @@ class Registry(Protocol):
     """The registry view; see :class:`cuckoo.services.follower.Follower`."""
 
     block: Block | None
-    rollbacks: int
 
     def node(self, node_id: NodeId) -> Node | None:
         """Return a node."""
 
     def nodes(self, role: Role) -> list[Node]:
         """Return the nodes of a role."""
-
-    def subscribe(self, listener: Callable[[Sequence[Event]], None]) -> None:
-        """Call with new events after each change; with none after a rollback."""
 
 
 @dataclass(frozen=True)
@@ -51,43 +48,15 @@ class Emission:
 class NodeShelf:
     """The registry view in rows."""
 
-    def __init__(self, client: ChainClient, registry: Registry) -> None:
-        """Take the chain, and the registry view that is kept current; call ``start`` first."""
-        self._client = client
+    def __init__(self, client: ChainClient, registry: Registry, history: History) -> None:
+        """Take the chain, the registry view that is kept current, and what has happened."""
         self._registry = registry
+        self._history = history
         self._staking = StakingContract(client)
-        self._events = StakingEvents(client)
-        self._slashes: Counter[int] = Counter()
-        self._rising: dict[int, tuple[int, int]] = {}
         self._words: dict[NodeId, tuple[str, Introduction, str]] = {}
         self._lists: dict[tuple[str, str, bool, bool], tuple[int, list[Node]]] = {}
-        self._emission: tuple[int, dict[Role, Emission]] | None = None
-        self._rollbacks, self._stale = 0, False
-
-    async def start(self) -> None:
-        """Read slashes and announced commissions since the contracts began; raises TransientError."""
-        await self._read_marks()
-        self._registry.subscribe(self._on_events)
-
-    async def _read_marks(self) -> None:
-        self._rollbacks, self._stale = self._registry.rollbacks, False
-        self._slashes.clear()
-        self._rising.clear()
-        self._note(await self._events.marks(self.at().block))
-
-    def _on_events(self, events: Sequence[Event]) -> None:
-        if self._registry.rollbacks == self._rollbacks:
-            self._note(events)
-        else:
-            self._stale = True  # some of what was noted may never have happened
-
-    def _note(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if event.name == "Slashed":
-                self._slashes[event.node_id] += 1
-            elif event.name == "CommissionAnnounced":
-                arguments = event.arguments
-                self._rising[event.node_id] = (int(arguments["commissionBps"]), int(arguments["effectiveAt"]))
+        self._emission: tuple[int, dict[Role, Emission]] = (-1, {})
+        self._marks = Marks(slashes={}, rising={}, fees={})
 
     def at(self) -> At:
         """Return the block that everything here is true at; raises Unavailable before there is one."""
@@ -106,6 +75,11 @@ class NodeShelf:
     def seen(self, node: Node) -> Node:
         """Return a node as it is listed, with its introduction; as it was given where the list does not have it yet."""
         return self._registry.node(node.node_id) or node
+
+    def name(self, node_id: NodeId) -> str:
+        """Return a node's own word for itself; empty where it has none."""
+        node = self._registry.node(node_id)
+        return "" if node is None else self._said(node)[1].name
 
     def introduction(self, node: Node) -> Introduction:
         """Return what a node says about itself; empty where that can not be read."""
@@ -131,7 +105,7 @@ class NodeShelf:
         found = []
         if self._rising_of(node) is not None:
             found.append("commission_rising")
-        if self._slashes[node.node_id]:
+        if node.node_id in self._marks.slashes:
             found.append("slashed")
         if node.jailed_until:
             found.append("jailed")
@@ -139,8 +113,12 @@ class NodeShelf:
             found.append("weightless")
         return tuple(found)
 
+    def slashes(self, node: Node) -> int:
+        """Return how often a node was slashed."""
+        return self._marks.slashes.get(node.node_id, 0)
+
     def _rising_of(self, node: Node) -> tuple[int, int] | None:
-        announced = self._rising.get(node.node_id)
+        announced = self._marks.rising.get(node.node_id)
         return announced if announced is not None and announced[0] > node.commission_bps else None
 
     # Lists.
@@ -166,12 +144,12 @@ class NodeShelf:
             raise InvalidField("role", role, "must be all, miner or coordinator")
         if sort not in SORTS:
             raise InvalidField("sort", sort, f"must be one of {', '.join(SORTS)}")
+        await self.ready()
         found = self._sorted(role, sort, descending, eligible)
         wanted = search.casefold().split()
         if wanted:
             found = [node for node in found if all(word in self._said(node)[2] for word in wanted)]
-        emission = await self.emission()
-        rows = tuple(self.row(node, emission) for node in found[offset : offset + limit])
+        rows = tuple(self.row(node) for node in found[offset : offset + limit])
         return NodePage(at=self.at(), total=len(found), nodes=rows)
 
     def _sorted(self, role: str, sort: str, descending: bool, eligible: bool) -> list[Node]:
@@ -186,9 +164,9 @@ class NodeShelf:
         self._lists[key] = (block, nodes)
         return nodes
 
-    def row(self, node: Node, emission: dict[Role, Emission]) -> NodeRow:
-        """Return a node as it is listed."""
-        rising, part = self._rising_of(node), _yield(node, emission[node.role])
+    def row(self, node: Node) -> NodeRow:
+        """Return a node as it is listed; call :meth:`ready` before."""
+        rising, (emission, fees) = self._rising_of(node), self.yields(node)
         return NodeRow(
             node_id=node.node_id,
             role=node.role.name.lower(),
@@ -201,45 +179,62 @@ class NodeShelf:
             commission_percent=_percent(node.commission_bps),
             max_commission_percent=_percent(node.max_commission_bps),
             commission_rising=None if rising is None else {"to_percent": _percent(rising[0]), "at": str(rising[1])},
-            yield_percent=None if part is None else f"{float(part) * 100:.4f}",
+            yield_percent=f"{emission + fees:.4f}" if node.weight_wei else None,
+            fees_percent=f"{fees:.4f}" if node.weight_wei else None,
             jailed_until=node.jailed_until,
             eligible=node.eligible,
-            slashes=self._slashes[node.node_id],
+            slashes=self.slashes(node),
         )
 
-    async def emission(self) -> dict[Role, Emission]:
-        """Read what the roles are paid, once a block; raises TransientError."""
-        if self._stale:
-            await self._read_marks()
+    def daily(self, node: Node) -> tuple[int, int]:
+        """Return what a node and those behind it earn a day, in wei before commission: by emission, and by fees.
+
+        Emission as it is streamed now, fees as in the last 30 days.
+        """
+        of_role = self._emission[1][node.role]
+        if not node.weight_wei or not of_role.weight_wei:
+            return 0, 0
+        rate = of_role.rate_wei if of_role.reserve_wei else 0
+        return rate * DAY_S * node.weight_wei // of_role.weight_wei, self._marks.fees.get(node.node_id, 0)
+
+    def yields(self, node: Node) -> tuple[float, float]:
+        """Return what stake behind a node earns in a year, in percent after commission: by emission, and by fees."""
+        active = node.own_active_wei + node.votes_active_wei
+        if not active:
+            return 0.0, 0.0
+        emission, fees = (
+            each * _YEAR_DAYS * (BPS - node.commission_bps) * 100 / BPS / active for each in self.daily(node)
+        )
+        return emission, fees
+
+    async def ready(self) -> None:
+        """Read what the roles are paid, and what speaks against nodes, once a block; raises TransientError."""
+        self._marks = await self._history.marks()
         block = self.at().block
-        if self._emission is None or self._emission[0] != block:
-            rows = {role: Emission(*await self._staking.role_row(role, block)) for role in Role}
-            self._emission = (block, rows)
-        return self._emission[1]
+        if self._emission[0] != block:
+            self._emission = (block, {role: Emission(*await self._staking.role_row(role, block)) for role in Role})
 
     # One node, and all together.
 
     async def view(self, node_id: NodeId) -> NodeView:
         """Show one node; raises NotFound, TransientError."""
-        node, at = self.node(node_id), self.at()
+        await self.ready()
+        node = self.node(node_id)
         words = self.introduction(node)
-        told = (await self._events.of_node(node_id, at.block))[-EVENTS_SHOWN:]
-        times = {one.block_number: 0 for one in told}
-        for number in times:
-            times[number] = (await self._client.block(number)).timestamp
+        told = [one for one in await self._history.events_of(node_id) if one.name not in _UNTOLD]
         events = tuple(
             EventRow(
                 kind=one.name,
-                block=one.block_number,
-                time=times[one.block_number],
-                transaction="0x" + one.transaction_hash.hex(),
+                block=one.block,
+                time=one.at,
+                transaction="0x" + one.hash.hex(),
                 numbers={name: _written(name, value) for name, value in one.arguments.items() if name != "node"},
             )
-            for one in reversed(told)
+            for one in reversed(told[-EVENTS_SHOWN:])
         )
         return NodeView(
-            at=at,
-            node=self.row(node, await self.emission()),
+            at=self.at(),
+            node=self.row(node),
             introduction={"name": words.name, "text": words.text, "url": words.url, "location": words.location},
             links=words.links,
             unbonding_own_cai=format_cai(node.own_wei - node.own_active_wei, grouped=False),
@@ -250,7 +245,9 @@ class NodeShelf:
 
     async def stats(self) -> Stats:
         """Show the network in numbers; raises TransientError."""
-        emission = await self.emission()
+        paid_by_day = await self._history.paid_by_day(None, PAID_DAYS)
+        await self.ready()
+        emission = self._emission[1]
         of = {role.name.lower(): self._registry.nodes(role) for role in Role}
         paid = {role.name.lower(): emission[role] for role in Role}
         return Stats(
@@ -260,16 +257,8 @@ class NodeShelf:
             weight_cai={name: format_cai(one.weight_wei, grouped=False) for name, one in paid.items()},
             emission_per_day_cai={name: format_cai(one.rate_wei * DAY_S, grouped=False) for name, one in paid.items()},
             reserve_cai={name: format_cai(one.reserve_wei, grouped=False) for name, one in paid.items()},
+            paid_cai_by_day={day: format_cai(amount, grouped=False) for day, amount in paid_by_day.items()},
         )
-
-
-def _yield(node: Node, emission: Emission) -> Fraction | None:
-    """Return what a CAI of votes earns in a year: the node's part of emission, less commission, over active stake."""
-    active = node.own_active_wei + node.votes_active_wei
-    if not node.weight_wei or not emission.weight_wei or not active or not emission.reserve_wei:
-        return None
-    to_node = Fraction(emission.rate_wei * YEAR_S * node.weight_wei, emission.weight_wei)
-    return to_node * (10_000 - node.commission_bps) / 10_000 / active
 
 
 def _percent(bps: int) -> str:
@@ -277,8 +266,6 @@ def _percent(bps: int) -> str:
 
 
 def _written(name: str, value: object) -> str:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
     return format_cai(int(str(value)), grouped=False) if name in _AMOUNTS else str(value)
 
 
@@ -287,11 +274,8 @@ SORTS: dict[str, Callable[[NodeShelf, Node], Any]] = {
     "own": lambda _, node: (node.own_active_wei, -node.node_id),
     "votes": lambda _, node: (node.votes_active_wei, -node.node_id),
     "commission": lambda _, node: (node.commission_bps, node.node_id),
-    "yield": lambda _, node: (
-        node.weight_wei * (10_000 - node.commission_bps) / ((node.own_active_wei + node.votes_active_wei) or 1),
-        -node.node_id,
-    ),
+    "yield": lambda shelf, node: (sum(shelf.yields(node)), -node.node_id),
     "name": lambda shelf, node: (shelf.introduction(node).name.casefold(), node.node_id),
-    "slashes": lambda shelf, node: (shelf._slashes[node.node_id], node.node_id),  # noqa: SLF001 - its own table
+    "slashes": lambda shelf, node: (shelf.slashes(node), node.node_id),
     "id": lambda _, node: node.node_id,
 }
