@@ -21,6 +21,20 @@ _LONGEST_DELAY = 64
 """Blocks between the opening of a round and its ticket; the bound of BlockRandomness."""
 
 
+_IN_DISPUTES = (
+    "Opened",
+    "RoundStarted",
+    "Appealed",
+    "SeatsClaimed",
+    "Revealed",
+    "Executed",
+    "Credited",
+    "JurorPaid",
+    "JurorPenalised",
+)
+"""Events whose first indexed field is the dispute, and that tell who judged how and who paid whom."""
+
+
 class Accusation(msgspec.Struct, frozen=True, kw_only=True):
     """What a dispute is about, as the chain has checked it; of the task's parameters it knows the hash only."""
 
@@ -65,7 +79,7 @@ class DisputesLog:
         """Find the disputes over a fault, oldest first."""
         latest = (await self._client.block()).number
         who = [word(assignment.miner_node), word(assignment.coordinator_node)]
-        found = await self._search("Opened", [None, *who], min(assignment.draw_block, latest), latest)
+        found = await self._search(("Opened",), [None, *who], min(assignment.draw_block, latest), latest)
         return [event.arguments["dispute"] for event in found if bytes(event.arguments["faultId"]) == fault_id]
 
     def opened_in(self, logs: Sequence[LogReceipt]) -> int:
@@ -100,10 +114,10 @@ class DisputesLog:
         """
         latest, indexed = (await self._client.block()).number, [word(dispute_id)]
         first = max(self._client.network.deploy_block, min(ticket - _LONGEST_DELAY, latest))
-        executed = await self._search("Executed", indexed, first, latest)
+        executed = await self._search(("Executed",), indexed, first, latest)
         if not executed:
             raise ChainUnreachable(f"read dispute {dispute_id}: its end is in no block that the endpoint shows")
-        credited = await self._search("Credited", indexed, first, latest)
+        credited = await self._search(("Credited",), indexed, first, latest)
         found = executed[0].arguments
         return Ending(
             own_wei=Wei(found["ownLoss"]),
@@ -111,16 +125,19 @@ class DisputesLog:
             returned_wei=Wei(sum(event.arguments["amount"] for event in credited)),
         )
 
-    async def jurors(self, dispute_id: int, ticket: int) -> list[tuple[int, NodeId]]:
-        """Read who claimed seats: number of the round, and node; ``ticket``: of the first round."""
+    async def story(self, dispute_id: int, ticket: int) -> list[Event]:
+        """Read all that happened in a dispute, in the order of the chain; ``ticket``: of its first round."""
         latest = (await self._client.block()).number
         first = max(self._client.network.deploy_block, min(ticket - _LONGEST_DELAY, latest))
-        found = await self._search("SeatsClaimed", [word(dispute_id)], first, latest)
-        return [(event.arguments["round"], NodeId(event.arguments["node"])) for event in found]
+        return await self._search(_IN_DISPUTES, [word(dispute_id)], first, latest)
 
-    async def _search(self, name: str, indexed: Sequence[str | None], first: int, last: int) -> list[Event]:
+    async def jurors(self, dispute_id: int, ticket: int) -> list[tuple[int, NodeId]]:
+        """Read who claimed seats: number of the round, and node; ``ticket``: of the first round."""
+        return seated_in(await self.story(dispute_id, ticket))
+
+    async def _search(self, names: Sequence[str], indexed: Sequence[str | None], first: int, last: int) -> list[Event]:
         topics: list[str | list[str] | None] = [
-            next("0x" + kind.topic.hex() for kind in self._kinds.values() if kind.name == name),
+            ["0x" + kind.topic.hex() for kind in self._kinds.values() if kind.name in names],
             *indexed,
         ]
         return self._decode(await self._client.logs([self._address], first, last, topics))
@@ -162,6 +179,12 @@ class DisputesLog:
                 finished_at=receipt[4],
             ),
         )
+
+
+def seated_in(story: Sequence[Event]) -> list[tuple[int, NodeId]]:
+    """Return who claimed seats in a dispute: number of the round, and node."""
+    claims = [event.arguments for event in story if event.name == "SeatsClaimed"]
+    return [(claim["round"], NodeId(claim["node"])) for claim in claims]
 
 
 def _values(row: Any) -> list[Any]:

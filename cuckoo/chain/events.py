@@ -125,16 +125,8 @@ class StakingEvents:
 class IncomeEvents:
     """Everything in Staking and Escrow that says what nodes are, and what they and their stakers have earned."""
 
-    _STAKING = (
-        *_ABOUT_NODES,
-        "OwnerTransferStarted",
-        "Weighed",
-        "Claimed",
-        "Wiped",
-        "ReserveFunded",
-        "EmissionRateChanged",
-    )
-    _ESCROW = ("Redeemed",)
+    OF_NODES = (*_ABOUT_NODES, "OwnerTransferStarted", "Weighed", "Claimed", "Wiped", "Redeemed")
+    OF_RESERVES = ("ReserveFunded", "EmissionRateChanged")
 
     def __init__(self, client: ChainClient) -> None:
         """Bind to a client."""
@@ -142,12 +134,9 @@ class IncomeEvents:
         network = client.network
         self._kinds = {
             (on_chain(address), kind.topic): kind
-            for contract, address, names in (
-                ("Staking", network.staking, self._STAKING),
-                ("Escrow", network.escrow, self._ESCROW),
-            )
+            for contract, address in (("Staking", network.staking), ("Escrow", network.escrow))
             for kind in (EventKind(entry) for entry in load_artifact(contract).abi if entry["type"] == "event")
-            if kind.name in names
+            if kind.name in self.OF_NODES + self.OF_RESERVES
         }
 
     async def read(self, first_block: int, last_block: int) -> list[tuple[Event, int]]:

@@ -2,24 +2,18 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cuckoo.cli.chain import open_client
 from cuckoo.cli.options import Place, chain_options, examples, json_option, key_options, place_options
-from cuckoo.cli.output import note, print_json, print_table
+from cuckoo.cli.output import as_builtins, note, print_json, print_table
 from cuckoo.cli.wallet import find_key
-from cuckoo.domain.amounts import format_cai
+from cuckoo.domain.amounts import format_cai, parse_cai
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cuckoo.chain.disputes import Seats
-    from cuckoo.domain.identifiers import NodeId
-    from cuckoo.services.disputing.results import Result
-
-    Juror = tuple[int, NodeId, Seats]
+    from cuckoo.protocol.portal_disputes import DisputeDetail, DisputeRow
 
 
 @click.group()
@@ -27,41 +21,36 @@ def disputes() -> None:
     """Accusations of wrong results, and what juries said about them."""
 
 
-@disputes.command("list", epilog=examples("cuckoo disputes list", "cuckoo disputes list --limit 5 --json"))
+@disputes.command("list", epilog=examples("cuckoo disputes list --state open", "cuckoo disputes list --limit 5 --json"))
+@click.option(
+    "--state", type=click.Choice(["all", "open", "past"]), default="all", show_default=True, help="Which ones."
+)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many of the newest.")
 @json_option
 @chain_options
 @place_options
-def list_(place: Place, limit: int, *, as_json: bool) -> None:
+def list_(place: Place, state: str, limit: int, *, as_json: bool) -> None:
     """List disputes, the newest first."""
 
-    async def read() -> "list[Result]":
-        from cuckoo.services.disputing.court import Docket
+    async def read() -> "list[DisputeRow]":
+        from cuckoo.services.disputing.record import Records
+        from cuckoo.services.disputing.shown import row_of
 
         async with open_client(place) as client:
-            docket = Docket(client)
-            newest = await docket.contract.count()
-            wanted = range(newest, max(0, newest - limit), -1)
-            return [await docket.result(await docket.contract.dispute(number)) for number in wanted]
+            _, _, found = await Records(client).page(state, 0, limit)
+            return [row_of(one) for one in found]
 
     found = asyncio.run(read())
     if as_json:
-        print_json([_json(one) for one in found])
+        print_json([as_builtins(one) for one in found])
     elif found:
         rows = [
-            (
-                str(one.dispute.dispute_id),
-                str(one.dispute.miner),
-                str(one.dispute.coordinator),
-                _state(one),
-                _ends(one),
-                one.words,
-            )
+            (str(one.dispute), str(one.miner), str(one.coordinator), one.state, _until(one), one.summary)
             for one in found
         ]
         print_table(("dispute", "miner", "coordinator", "state", "until (UTC)", "what came of it"), rows)
     else:
-        note("there was never a dispute here")
+        note("there is none" if state == "open" else "there was never a dispute here")
 
 
 @disputes.command(epilog=examples("cuckoo disputes show 3", "cuckoo disputes show 3 --json"))
@@ -70,23 +59,21 @@ def list_(place: Place, limit: int, *, as_json: bool) -> None:
 @chain_options
 @place_options
 def show(place: Place, dispute: int, *, as_json: bool) -> None:
-    """Show one dispute: parties, rounds, who judges and what was said."""
+    """Show one dispute: parties, rounds, who judges and what was said, the evidence, and who paid whom."""
 
-    async def read() -> "tuple[Result, list[Juror]]":
-        from cuckoo.services.disputing.court import Docket
+    async def read() -> "DisputeDetail":
+        from cuckoo.services.disputing.record import Records
+        from cuckoo.services.disputing.shown import detail_of
 
         async with open_client(place) as client:
-            docket = Docket(client)
-            result = await docket.result(await docket.contract.dispute(dispute))
-            seated = await docket.log.jurors(dispute, result.rounds[0].ticket)
-            jurors = [(number, node, await docket.contract.seats(dispute, number, node)) for number, node in seated]
-            return result, jurors
+            return detail_of(await Records(client).record(dispute))
 
-    result, jurors = asyncio.run(read())
+    detail = asyncio.run(read())
     if as_json:
-        print_json(_json(result) | {"jurors": [_juror_json(one) for one in jurors]})
+        told = as_builtins(detail)
+        print_json(told.pop("dispute") | told)
     else:
-        _print(result, jurors)
+        _print(detail)
 
 
 @disputes.command(epilog=examples("cuckoo disputes appeal 3 --key alice"))
@@ -116,93 +103,56 @@ def appeal(place: Place, dispute: int, *, as_json: bool) -> None:
         click.echo(f"dispute {dispute} is judged again; seats are claimed until {_time(ends)} UTC")
 
 
-def _state(result: "Result") -> str:
-    dispute = result.dispute
-    return (dispute.outcome.name if dispute.outcome else dispute.phase.name).lower()
-
-
-def _ends(result: "Result") -> str:
-    return _time(result.dispute.phase_ends) if result.dispute.phase_ends else ""
+def _until(row: "DisputeRow") -> str:
+    return _time(row.phase_ends) if row.phase_ends else ""
 
 
 def _time(at: int) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _json(result: "Result") -> dict[str, Any]:
-    def cai(wei: int) -> str:
-        return format_cai(wei, grouped=False)
-
-    dispute, ending = result.dispute, result.ending
-    return {
-        "dispute": dispute.dispute_id,
-        "fault": dispute.fault_id.hex(),
-        "miner": dispute.miner,
-        "coordinator": dispute.coordinator,
-        "accuser": dispute.accuser,
-        "bond": cai(dispute.bond_wei),
-        "appellant": dispute.appellant,
-        "appeal_bond": cai(dispute.appeal_bond_wei),
-        "state": _state(result),
-        "phase_ends": dispute.phase_ends or None,
-        "rounds": [
-            {
-                "started_at": one.started_at,
-                "expected": one.expected,
-                "claimed": one.claimed,
-                "guilty": one.guilty,
-                "not_guilty": one.not_guilty,
-                "abstained": one.abstained,
-            }
-            for one in result.rounds
-        ],
-        "fee_per_seat": cai(dispute.fee_wei),
-        "own_lost": cai(ending.own_wei) if ending else None,
-        "votes_lost": cai(ending.votes_wei) if ending else None,
-        "bonds_returned": cai(ending.returned_wei) if ending else None,
-        "burned": cai(result.burned_wei) if ending else None,
-        "summary": result.words,
-    }
+def _grouped(amount: str | None) -> str:
+    return format_cai(parse_cai(amount or "0"))
 
 
-def _juror_json(juror: "Juror") -> dict[str, Any]:
-    number, node, seats = juror
-    return {
-        "round": number + 1,
-        "miner": node,
-        "seats": seats.seats,
-        "said": _said(seats),
-        "settled": seats.settled,
-    }
+FLOWS = {
+    "bond": "bond",
+    "own_stake": "own stake lost",
+    "votes": "votes lost",
+    "fine": "fined",
+    "returned": "given back",
+    "juror": "paid to a juror",
+    "burned": "burned",
+}
 
 
-def _said(seats: "Seats") -> str:
-    if seats.verdict:
-        return seats.verdict.words
-    return "committed" if seats.committed else "nothing"
-
-
-def _print(result: "Result", jurors: "Sequence[Juror]") -> None:
-    dispute = result.dispute
-    until = f" until {_ends(result)} UTC" if dispute.phase_ends else ""
-    click.echo(f"dispute {dispute.dispute_id}: {result.words}")
-    click.echo(f"  state        {_state(result)}{until}")
-    click.echo(f"  accused      miner {dispute.miner}")
-    click.echo(f"  accuser      {dispute.accuser}, bond {format_cai(dispute.bond_wei)} CAI")
-    click.echo(f"  coordinator  {dispute.coordinator}")
-    if dispute.appellant is not None:
-        click.echo(f"  appeal       {dispute.appellant}, bond {format_cai(dispute.appeal_bond_wei)} CAI")
-    if result.ending is not None:
+def _print(detail: "DisputeDetail") -> None:
+    row, evidence = detail.dispute, detail.evidence
+    until = f" until {_until(row)} UTC" if row.phase_ends else ""
+    click.echo(f"dispute {row.dispute}: {row.summary}")
+    click.echo(f"  state        {row.state}{until}")
+    click.echo(f"  accused      miner {row.miner}")
+    click.echo(f"  accuser      {row.accuser}, bond {_grouped(row.bond)} CAI")
+    click.echo(f"  coordinator  {row.coordinator}")
+    if row.appellant is not None:
+        click.echo(f"  appeal       {row.appellant}, bond {_grouped(row.appeal_bond)} CAI")
+    if row.own_lost is not None:
         click.echo(
-            f"  lost         {format_cai(result.ending.own_wei)} CAI of its own, "
-            f"{format_cai(result.ending.votes_wei)} CAI of its voters"
+            f"  lost         {_grouped(row.own_lost)} CAI of its own, {_grouped(row.votes_lost)} CAI of its voters"
         )
-        click.echo(f"  jurors       {format_cai(dispute.fee_wei)} CAI a seat that said what came out")
-    rows = [
-        (str(number + 1), str(node), str(seats.seats), _said(seats), "yes" if seats.settled else "no")
-        for number, node, seats in jurors
-    ]
-    if rows:
-        print_table(("round", "miner", "seats", "said", "settled"), rows, right=("seats",))
+        click.echo(f"  jurors       {_grouped(row.fee_per_seat)} CAI a seat that said what came out")
+    if evidence is not None:
+        profile = evidence.profile
+        click.echo(f"  task         {evidence.task}, parameters {evidence.parameters_hash}")
+        click.echo(f"  made on      {profile.device}, {profile.dtype}, torch {profile.torch}")
+        click.echo(f"  pictures     {', '.join(evidence.pictures)}")
+    if detail.jurors:
+        rows = [
+            (str(one.round), str(one.miner), str(one.seats), one.said, _grouped(one.paid), _grouped(one.fined))
+            for one in detail.jurors
+        ]
+        print_table(("round", "miner", "seats", "said", "paid", "fined"), rows, right=("seats", "paid", "fined"))
     else:
         note("nobody has claimed seats")
+    flows = [(FLOWS[one.kind], one.who, _grouped(one.amount)) for one in detail.flows]
+    print_table(("money", "who", "CAI"), flows, right=("CAI",))

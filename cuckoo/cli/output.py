@@ -8,12 +8,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    import msgspec
     from rich.console import Console
 
 
 def print_json(value: Any) -> None:
     """Print one JSON object, indented on a terminal; wei and other large numbers must be strings already."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def as_builtins(message: "msgspec.Struct") -> Any:
+    """Turn a struct of the protocol into plain values, as its JSON has them."""
+    from cuckoo.protocol.messages import encode_json
+
+    return json.loads(encode_json(message))
+
+
+def shortened(amount: str) -> str:
+    """Write decimal CAI for people: thousands grouped, at most four decimals."""
+    whole, _, fraction = amount.partition(".")
+    decimals = fraction[:4].rstrip("0")
+    return f"{int(whole):,}" + (f".{decimals}" if decimals else "")
 
 
 def note(text: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cuckoo.cli import nodes as node_commands
+from cuckoo.cli import past as past_commands
 from cuckoo.cli.chain import open_client, open_wallet, show, transact
 from cuckoo.cli.options import Place, chain_options, examples, json_option, key_options, place_options
 from cuckoo.cli.output import note, print_json, print_table
@@ -41,7 +42,7 @@ def stake() -> None:
     """
 
 
-for command in node_commands.COMMANDS:
+for command in (*node_commands.COMMANDS, *past_commands.COMMANDS):
     stake.add_command(command)
 
 

@@ -1,10 +1,12 @@
 """Bodies in and out: bounded, typed, and refused with a reason."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from cuckoo.domain.errors import BodyTooLarge, BodyTooSlow, InvalidField, WrongContentType
 from cuckoo.protocol.messages import Buffer, decode_binary, decode_json, encode_binary, encode_json
@@ -103,3 +105,14 @@ def packed_response(payload: bytes) -> web.Response:
 def json_response(message: msgspec.Struct, status: int = 200) -> web.Response:
     """Write a struct as a JSON answer."""
     return web.Response(body=encode_json(message), content_type=JSON, status=status)
+
+
+def answered(handler: Callable[[web.Request], Awaitable[msgspec.Struct]]) -> Handler:
+    """Make a handler whose answer is a struct into one of aiohttp; nothing keeps its answers."""
+
+    async def answer(request: web.Request) -> web.Response:
+        response = json_response(await handler(request))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return answer

@@ -1,6 +1,5 @@
 """The staking portal: its pages, what they read, and the acts that they plan."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +10,7 @@ from cuckoo.domain.identifiers import NodeId
 from cuckoo.protocol.portal import NodePage, NodeView, Overview, SessionView, Stats
 from cuckoo.protocol.portal_income import NodeHistory, Rewards
 from cuckoo.protocol.signing import parse_address
+from cuckoo.services.disputing.record import Records
 from cuckoo.services.staking.acts import Acts
 from cuckoo.services.staking.desk import SigningDesk
 from cuckoo.services.staking.history import History
@@ -19,10 +19,11 @@ from cuckoo.services.staking.overview import overview_of
 from cuckoo.services.staking.risks import JUDGED_PERCENT, PROVEN_PERCENT, WEEK_PERCENT
 from cuckoo.services.staking.shelf import PAGE_MAX, NodeShelf
 from cuckoo.services.staking.wallet import Wallet
-from cuckoo.web.bodies import json_response
+from cuckoo.web.bodies import answered
 from cuckoo.web.errors import errors
 from cuckoo.web.mounting import number_in
 from cuckoo.web.portal_acts import ActsApi, session_of
+from cuckoo.web.portal_disputes import DisputesApi
 from cuckoo.web.serving_pages import mount_pages
 
 FOLDER = "portal_pages"
@@ -53,7 +54,7 @@ class PortalApi:
             ("/api/rewards", self.rewards),
             ("/api/stats", self.stats),
         ):
-            app.router.add_get(path, _answered(handler))
+            app.router.add_get(path, answered(handler))
         app.router.add_get("/api/rewards.csv", self.rewards_csv)
 
     async def session(self, _: web.Request) -> SessionView:
@@ -144,19 +145,11 @@ def _days_in(request: web.Request) -> int:
     return number_in(request.query.get("days", _DAYS), "days", 1, DAYS_MAX)
 
 
-def _answered(handler: Callable[[web.Request], Awaitable[Any]]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def answer(request: web.Request) -> web.Response:
-        response = json_response(await handler(request))
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    return answer
-
-
 def portal_app(client: ChainClient, shelf: NodeShelf, history: History, desk: SigningDesk | None) -> web.Application:
     """Put the portal together."""
     app = web.Application(middlewares=[errors])
     PortalApi(client, shelf, history, desk).mount(app)
+    DisputesApi(Records(client), shelf).mount(app)
     ActsApi(Acts(client), desk).mount(app)
     mount_pages(app, FOLDER)
     mount_pages(app, only=("style.css", "cuckoo.svg"))

@@ -1,123 +1,26 @@
 """The staking portal in a real Chromium, with a wallet in the browser, or the key here, on a real chain."""
 
-import asyncio
 import json
 import os
 import secrets
-from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
 
-from cuckoo.chain.devnet import DEPLOYER_KEY, running_devnet
-from cuckoo.chain.rpc import ChainClient
-from cuckoo.chain.transactions import Sender
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.identifiers import Role
-from cuckoo.domain.node import Introduction
 from cuckoo.protocol.signing import Signer
-from cuckoo.runtime.clock import SystemClock
-from cuckoo.services.follower import Follower
-from cuckoo.services.staking.acts import Acts
-from cuckoo.services.staking.desk import SigningDesk
-from cuckoo.services.staking.history import History
-from cuckoo.services.staking.registration import NewNode, Registration, consent_of
-from cuckoo.services.staking.shelf import NodeShelf
-from cuckoo.storage.chronicle import Chronicle
-from cuckoo.web.portal import portal_app
-from tests.support.anvil import Chain
+from cuckoo.services.staking.registration import consent_of
 from tests.support.browsing import accessible, opened
-from tests.support.walletry import BrowserWallet
+from tests.support.portal_town import act, portal, portal_town, serving, told, voter
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-HOSTILE = Introduction(
-    name="<b>Robin</b>",
-    text="<img src=x onerror=alert(1)> \u202e",
-    url="javascript:alert(1)",
-    links=("https://example.org/robin",),
-)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def town(tmp_path_factory):
-    """A chain with two miners and a follower; gives (chain, follower, node ids)."""
-    folder = tmp_path_factory.mktemp("portal")
-    async with (
-        running_devnet(0, folder / "network.json") as devnet,
-        await ChainClient.connect(devnet.network, (), folder / "outbox.sqlite") as client,
-    ):
-        chain = Chain(client, Sender(client, DEPLOYER_KEY))
-        nodes = []
-        for words in (Introduction(name="Wren", text="A laptop in Seoul", location="Seoul"), HOSTILE):
-            owner = await chain.person(cai=100_000)
-            await owner.deposit(80_000 * CAI)
-            new = NewNode(role=Role.MINER, introduction=words, amount=20_000 * CAI)
-            nodes.append(
-                (await Registration(client, owner.sender).register(new, Signer(secrets.token_bytes(32)))).node_id
-            )
-        follower = Follower(client, SystemClock(), interval_s=0.2)
-        await follower.start()
-        work = asyncio.create_task(follower.run())
-        yield chain, follower, nodes
-        work.cancel()
-        await asyncio.wait({work})
-
-
-@asynccontextmanager
-async def serving(town, sender=None):
-    """Serve the portal; gives its address."""
-    chain, follower, _ = town
-    history = History(chain.client, Chronicle(None))
-    await history.advance()
-    shelf = NodeShelf(chain.client, follower, history)
-    desk = None if sender is None else SigningDesk(Acts(chain.client), sender)
-    runner = web.AppRunner(portal_app(chain.client, shelf, history, desk))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    work = [asyncio.create_task(history.run(follower, SystemClock()))]
-    if desk is not None:
-        work.append(asyncio.create_task(desk.run()))
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    finally:
-        for one in work:
-            one.cancel()
-        await asyncio.wait(work)
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def portal(browser, town, wallet, **options):
-    """A page with a wallet, connected."""
-    async with serving(town) as address, opened(browser, "about:blank", **options) as page:
-        page.wrong.clear()
-        await wallet.into(page)
-        await page.goto(address)
-        page.wrong.clear()  # requests of another address than about:blank
-        await page.click("#wallet")
-        await page.get_by_role("button", name="Test wallet").click()
-        await page.locator("dl.tiles").wait_for()
-        yield page
-        page.wrong[:] = [one for one in page.wrong if not one.startswith(address)]
-
-
-async def voter(chain, cai=50_000):
-    wallet = BrowserWallet(chain, secrets.token_bytes(32))
-    person = await chain.person(cai=cai, key=bytes(wallet.account.key))
-    return wallet, person
-
-
-async def act(page, button, *, confirm="Confirm"):
-    """Press the button of a form, and confirm what is asked."""
-    await page.get_by_role("button", name=button, exact=True).click()
-    await page.locator("dialog[open]").wait_for()
-    await page.locator("dialog").get_by_role("button", name=confirm, exact=True).click()
-
-
-async def told(page, words):
-    await page.locator("#strip").get_by_text(words).wait_for()
+    async with portal_town(tmp_path_factory.mktemp("portal")) as found:
+        yield found
 
 
 async def test_wallet__deposits_votes_and_takes_out__as_the_chain_says(browser, town):
@@ -271,7 +174,7 @@ async def test_screens__in_korean_dark_and_on_a_phone__accessible(browser, town,
     pictures = os.environ.get("CUCKOO_PICTURES", "")
     async with portal(browser, town, wallet, **LOOKS[look]) as page:
         address = page.url.partition("#")[0]
-        for place in ("overview", "nodes", f"node/{wren}", "stake", "register", "network"):
+        for place in ("overview", "nodes", f"node/{wren}", "stake", "rewards", "register", "network"):
             await page.goto(f"{address}#{place}")
             await page.locator("nav a[aria-current]").wait_for()
             await page.locator("main section:not([aria-busy])").first.wait_for()

@@ -425,4 +425,7 @@ async def test_command__list_and_show__say_what_the_chain_says(town, tmp_path):
     text = await run("show", "1")
     assert "miner 2 was convicted by" in text
     assert "1,000 CAI of its own" in text
-    assert "convicted" in await run("list")
+    assert "convicted" in await run("list", "--state", "past")
+    assert json.loads(await run("list", "--state", "open", "--json")) == []
+    assert shown["evidence"]["profile"]["torch"] == PROFILE.torch
+    assert len(shown["evidence"]["pictures"]) == 1

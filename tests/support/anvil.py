@@ -1,7 +1,7 @@
 """A connected client of a local chain, and people on it."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cuckoo.chain.contracts import StakingContract, TokenContract
 from cuckoo.chain.rpc import ChainClient
@@ -12,10 +12,11 @@ from cuckoo.services.staking.wallet import Wallet, drip
 
 @dataclass
 class Chain:
-    """A connected client, the faucet's payer, and a way to make people."""
+    """A connected client, the faucet's payer, a way to make people, and the owners of nodes that were made for a test."""
 
     client: ChainClient
     payer: Sender
+    owners: dict = field(default_factory=dict)
 
     @property
     def staking(self):

@@ -20,8 +20,8 @@ TRANCHES = ("own", "votes")
 BPS = 10_000
 _YEAR_DAYS = 365
 _AGAIN_S = 2.0
-_UNTOLD = ("Weighed", "Claimed", "OwnerTransferStarted")
-_AMOUNTS = ("amount", "ownLoss", "votesLoss", "settled")
+UNTOLD = ("Weighed", "Claimed", "OwnerTransferStarted")
+_AMOUNTS = ("amount", "ownLoss", "votesLoss", "settled", "fees", "redeemed", "burned")
 
 
 class Registry(Protocol):
@@ -80,6 +80,12 @@ class NodeShelf:
         """Return a node's own word for itself; empty where it has none."""
         node = self._registry.node(node_id)
         return "" if node is None else self._said(node)[1].name
+
+    def url(self, node_id: NodeId) -> str:
+        """Return where a node says that it is reached over HTTP; empty where it says nothing of the kind."""
+        node = self._registry.node(node_id)
+        url = "" if node is None else self._said(node)[1].url
+        return url if url.startswith(("https://", "http://")) else ""
 
     def introduction(self, node: Node) -> Introduction:
         """Return what a node says about itself; empty where that can not be read."""
@@ -221,7 +227,7 @@ class NodeShelf:
         await self.ready()
         node = self.node(node_id)
         words = self.introduction(node)
-        told = [one for one in await self._history.events_of(node_id) if one.name not in _UNTOLD]
+        told = [one for one in await self._history.events_of(node_id) if one.name not in UNTOLD]
         events = tuple(
             EventRow(
                 kind=one.name,

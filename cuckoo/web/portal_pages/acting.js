@@ -31,27 +31,28 @@ function riskText({ kind, numbers }) {
   return say(`risk_${kind}`, told);
 }
 
-// Asks for the plan of an act and shows it; carries it out when it is confirmed. Errors are thrown to the form.
-export async function ask(title, act) {
+// Asks for the plan of an act and shows it, with warnings of the page before its risks; carries it out when it is confirmed. Errors are thrown to the form.
+export async function ask(title, act, warnings) {
   const { state } = wallet;
   const wanted = { ...act, address: state.address };
   const planned = await api.plan(wanted);
-  if (!(await confirmed(title, planned))) return false;
+  if (!(await confirmed(title, planned, warnings))) return false;
   if (state.provider) await signInWallet(title, planned);
   else await signHere(title, wanted);
   return true;
 }
 
-function confirmed(title, planned) {
+function confirmed(title, planned, warnings) {
   const dialog = element("ask");
   const steps = planned.steps.map((step) => made("li", {}, `${step.title} – `, made("code", {}, `${step.contract}.${step.function}`), made("br"),
     made("span", { class: "numbers" }, Object.entries(step.arguments).map(([name, value]) => `${name}: ${value}`).join(", "), made("br"),
       step.gas === null ? say("gasLater") : say("gasAbout", { gas: step.gas.toLocaleString() }), ` · ${step.to}`)));
+  const before = [...warnings, ...planned.risks.map(riskText)];
   const yes = made("button", { type: "button", value: "yes" }, say(wallet.state.provider ? "confirm" : "signHere"));
   const no = made("button", { type: "button", class: "quiet", value: "no" }, say("cancel"));
   dialog.replaceChildren(
     made("h2", { id: "ask-title" }, title),
-    ...(planned.risks.length ? [made("h3", {}, say("before")), made("ul", {}, ...planned.risks.map((risk) => made("li", { class: "risk" }, riskText(risk))))] : []),
+    ...(before.length ? [made("h3", {}, say("before")), made("ul", {}, ...before.map((text) => made("li", { class: "risk" }, text)))] : []),
     made("h3", {}, say("willBe")), made("ul", {}, ...planned.outcome.map((line) => made("li", {}, line))),
     made("h3", {}, say("transactions")), made("ol", {}, ...steps),
     made("p", { class: "buttons" }, yes, no),
@@ -136,7 +137,7 @@ export function show() {
 }
 
 // A form with one amount, or none, that asks for an act; its refusals stand under it.
-export function form(label, { amount = false, optional = false, title, act, more = [] }) {
+export function form(label, { amount = false, optional = false, title, act, more = [], warnings = [] }) {
   const field = amount ? made("input", { type: "text", inputmode: "decimal", required: !optional, placeholder: optional ? say("everything") : "", autocomplete: "off" }) : null;
   const error = made("p", { class: "error", role: "alert", hidden: true });
   const button = made("button", { type: "submit" }, label);
@@ -146,7 +147,7 @@ export function form(label, { amount = false, optional = false, title, act, more
     error.hidden = true;
     button.disabled = true;
     try {
-      if (await ask(title ?? label, act(field?.value.trim() ?? "")) && field) field.value = "";
+      if (await ask(title ?? label, act(field?.value.trim() ?? ""), warnings) && field) field.value = "";
     } catch (fault) {
       error.textContent = reason(fault);
       error.hidden = false;

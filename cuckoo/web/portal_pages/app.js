@@ -2,18 +2,21 @@
 
 import * as acting from "./acting.js";
 import { read } from "./api.js";
+import { disputes } from "./disputes.js";
 import { element, made, moment, reason } from "./dom.js";
+import { rewards } from "./rewards.js";
 import * as screens from "./screens.js";
 import { say, speak } from "./words.js";
 import * as wallet from "./wallet.js";
 
-const NAMES = ["overview", "nodes", "stake", "register", "network"];
+const NAMES = ["overview", "nodes", "stake", "rewards", "register", "disputes", "network"];
+const SCREENS = { ...screens, rewards, disputes };
 const LOOK_MS = 12000;
 let shown = 0;
 
 function place() {
   const [name, argument] = location.hash.slice(1).split("/");
-  return name === "node" ? [name, argument] : [NAMES.includes(name) ? name : NAMES[0]];
+  return name === "node" || NAMES.includes(name) ? [name, argument] : [NAMES[0]];
 }
 
 async function render({ quietly = false } = {}) {
@@ -23,7 +26,7 @@ async function render({ quietly = false } = {}) {
   element("nav").replaceChildren(...NAMES.map((one) => made("a", { href: `#${one}`, "aria-current": one === name || (one === "nodes" && name === "node") ? "page" : null }, say(one))));
   if (!quietly) view.replaceChildren(made("section", { "aria-busy": "true" }, made("div", { class: "wait" })));
   try {
-    const { parts, at, title } = await screens[name](argument);
+    const { parts, at, title } = await SCREENS[name](argument, () => render({ quietly: true }));
     if (mine !== shown) return;
     view.replaceChildren(...notices(), ...parts);
     document.title = `${title ?? say(name)} · ${say("brand")}`;

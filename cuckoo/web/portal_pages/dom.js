@@ -47,7 +47,9 @@ export function link(text) {
   return made("a", { href: address.href, rel: "noopener noreferrer nofollow", target: "_blank" }, text);
 }
 
-export const heading = (text) => made("h2", {}, text);
+export const section = (title, ...children) => made("section", { "aria-label": title }, made("h2", {}, title), ...children);
+
+export const nodeLink = (id, name) => made("a", { href: `#node/${id}` }, name ? `${name} (${id})` : `${id}`);
 
 export const facts = (...rows) =>
   made("dl", { class: "facts" }, ...rows.filter(Boolean).flatMap(([name, ...value]) => [made("dt", {}, name), made("dd", {}, ...value)]));

@@ -2,13 +2,13 @@
 
 import { form } from "./acting.js";
 import { read } from "./api.js";
-import { badge, cai, facts, heading, lasting, link, made, moment, percent, reason, table } from "./dom.js";
+import { badge, cai, facts, lasting, link, made, moment, nodeLink, percent, reason, section, table } from "./dom.js";
+import { bars } from "./plots.js";
+import { nodeCharts } from "./rewards.js";
 import { say } from "./words.js";
 import { state, wrongNetwork } from "./wallet.js";
 
 const PAGE = 25;
-const section = (title, ...children) => made("section", { "aria-label": title }, heading(title), ...children);
-const nodeLink = (id, name) => made("a", { href: `#node/${id}` }, name ? `${name} (${id})` : `${id}`);
 const roleOf = (row) => say(row.role);
 const canSign = () => state.address !== null && !wrongNetwork();
 
@@ -102,11 +102,13 @@ export async function nodes() {
 }
 
 export async function node(id) {
-  const told = await read(`/api/nodes/${encodeURIComponent(id)}`);
+  const [told, charts] = await Promise.all([read(`/api/nodes/${encodeURIComponent(id)}`), nodeCharts(id)]);
   const row = told.node;
   const name = row.name || `${say("node")} ${row.node_id}`;
+  const warnings = against(told);
   const acts = canSign() ? [
-    made("h3", {}, say("votesFor", { name })), form(say("vote"), { amount: true, title: say("votesFor", { name }), act: (amount) => ({ action: "vote", node_id: row.node_id, amount }) }),
+    ...warnings.map((text) => made("p", { class: "error" }, text)),
+    made("h3", {}, say("votesFor", { name })), form(say("vote"), { amount: true, warnings, title: say("votesFor", { name }), act: (amount) => ({ action: "vote", node_id: row.node_id, amount }) }),
     made("h3", {}, say("unvoteFrom", { name })), form(say("unvote"), { amount: true, optional: true, title: say("unvoteFrom", { name }), act: (amount) => ({ action: "unvote", node_id: row.node_id, amount }) }),
     made("div", { class: "buttons" }, form(say("revote"), { act: () => ({ action: "revote", node_id: row.node_id }) }), form(say("claim"), { act: () => ({ action: "claim", node_id: row.node_id }) }), moving(row.node_id)),
   ] : [made("p", {}, say("connectFirst"))];
@@ -122,11 +124,23 @@ export async function node(id) {
         [say("unbonding"), cai(told.unbonding_own_cai), " / ", cai(told.unbonding_votes_cai)], [say("floor"), cai(told.floor_cai)],
         [say("owner"), made("code", {}, row.owner)], [say("operator"), made("code", {}, row.operator)])),
       section(say("vote"), ...acts),
+      ...charts,
       section(say("ownWords"), made("p", { class: "hint" }, say("claims")), made("p", { class: "words" }, words.text || "–"),
         facts(words.location && [say("location"), words.location], words.url && [say("url"), link(words.url)], told.links.length && [say("links"), ...told.links.flatMap((one) => [link(one), made("br")])])),
       section(say("history"), history.length ? table(say("history"), [[say("kind"), { left: true }], [say("when"), { left: true, look: "date" }], [say("block")], [say("numbers"), { left: true }]], history) : made("p", {}, say("nothingHappened"))),
     ],
   };
+}
+
+// What speaks against voting for a node, in sentences: facts of the chain.
+function against({ node: row, events }) {
+  const found = [];
+  if (row.commission_rising) found.push(say("warn_rising", { now: row.commission_percent, percent: row.commission_rising.to_percent, time: moment(row.commission_rising.at) }));
+  const commissions = events.filter(({ kind }) => ["Registered", "CommissionChanged"].includes(kind)).map(({ numbers, time }) => [Number(numbers.commissionBps), time]);
+  if (commissions.length > 1 && commissions[0][0] > commissions[1][0]) found.push(say("warn_risen", { before: commissions[1][0] / 100, now: commissions[0][0] / 100, time: moment(commissions[0][1]) }));
+  const slashed = events.filter(({ kind }) => kind === "Slashed");
+  if (slashed.length) found.push(say("warn_slashed", { count: row.slashes, time: moment(slashed[0].time) }));
+  return found;
 }
 
 // What people want to know of an event; the rest is on the chain.
@@ -203,6 +217,7 @@ export async function network() {
     parts: [
       section(say("network"), made("p", {}, `${session.network}, chain ${session.chain_id}`),
         table(say("network"), [[say("role"), { left: true }], [say("nodesHere")], [say("eligibleHere")], [say("total")], [say("emission")], [say("reserve")]], rows)),
+      section(say("payments"), bars(say("payments"), [say("paid")], Object.entries(told.paid_cai_by_day).map(([day, amount]) => [day, [Number(amount)]]))),
       section(say("rules"), facts([say("unbondingTime"), lasting(rules.unbonding_s)], [say("notice"), lasting(rules.commission_notice_s)], [say("jail"), lasting(rules.jail_s)],
         [say("slash"), `${rules.slash_percent} %`], [say("proven"), `${rules.slash_proven_percent} %`])),
       section(say("contracts"), facts(...Object.entries(session.contracts).map(([name, address]) => [name, made("code", {}, address)]))),
