@@ -52,10 +52,8 @@ async def test_rewards_and_node__as_the_portal_has_them(chain, run):
     await voter.claim()
 
     told = json.loads(await run("rewards", voter.address, "--days", "7", "--json"))
-    assert (
-        told["earned_cai"] == str(sum(map(parse_cai, (one["amount_cai"] for one in told["earned"]))) / CAI)
-        or told["claims"]
-    )
+    assert parse_cai(told["earned_cai"]) == sum(parse_cai(one["amount_cai"]) for one in told["earned"])
+    assert len(told["claims"]) == 1
     csv = (await run("rewards", voter.address, "--csv")).split()
     assert csv[0] == "date,node,source,cai"
     assert {line.split(",")[2] for line in csv[1:]} == {"emission"}
