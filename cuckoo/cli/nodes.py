@@ -15,7 +15,7 @@ from cuckoo.cli.options import (
     place_options,
     yes_option,
 )
-from cuckoo.cli.output import note, print_json, print_table
+from cuckoo.cli.output import as_builtins, note, print_json, print_table, shortened
 from cuckoo.cli.wallet import find_address, find_key
 from cuckoo.domain.amounts import format_cai, parse_cai, parse_percent
 from cuckoo.domain.errors import ConfigError, InvalidField
@@ -25,9 +25,12 @@ from cuckoo.domain.node import Introduction, Node, minimum_own_stake, parse_intr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cuckoo.protocol.portal import NodeRow
     from cuckoo.services.staking.registration import Consent, Registered, Registration
 
 NODE = click.IntRange(1, 2**32 - 1)
+FACTS = ("weight", "own", "votes", "commission", "yield", "slashes", "name", "id")
+CLAIMS = ("tasks", "success", "speed", "audits")
 ROLES = click.Choice(["miner", "coordinator"])
 
 
@@ -149,43 +152,61 @@ def _advise(place: Place, operator: str) -> None:
         note("note: operator and owner are the same key; who takes the server takes the stake. Better two keys.")
 
 
-@click.command("nodes", epilog=examples("cuckoo stake nodes", "cuckoo stake nodes --role coordinator --json"))
+@click.command("nodes", epilog=examples("cuckoo stake nodes --sort yield", "cuckoo stake nodes --search seoul --json"))
 @click.option("--role", type=ROLES, help="Only these.  [default: all]")
+@click.option(
+    "--sort", type=click.Choice([*FACTS, *CLAIMS]), default="weight", show_default=True, help="The largest first."
+)
+@click.option("--search", default="", metavar="WORDS", help="Only those whose words or addresses have all these.")
+@click.option("--eligible", is_flag=True, help="Only those that carry weight.")
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="At most so many.")
 @json_option
 @chain_options
 @place_options
-def list_nodes(place: Place, role: str | None, *, as_json: bool) -> None:
-    """List registered nodes, the heaviest first. Names and texts are the nodes' own words."""
+def list_nodes(
+    place: Place, role: str | None, sort: str, search: str, limit: int, *, eligible: bool, as_json: bool
+) -> None:
+    """List registered nodes. Names and texts are the nodes' own words, what miners did is what coordinators claim."""
+    from cuckoo.cli.past import open_past
 
-    async def read() -> list[Node]:
-        from cuckoo.roles.chain import open_chain
+    async def read() -> "tuple[int, list[tuple[Node, NodeRow]]]":
+        async with open_past(place, asking=True) as past:
+            page = await past.shelf.page(
+                role=role or "all",
+                sort=sort,
+                descending=True,
+                search=search,
+                eligible=eligible,
+                offset=0,
+                limit=limit,
+            )
+            return page.total, [(past.shelf.node(row.node_id), row) for row in page.nodes]
 
-        async with open_chain(place.read_network(), place.rpc) as chain:
-            kinds = [Role[role.upper()]] if role else list(Role)
-            return [node for kind in kinds for node in chain.registry.nodes(kind)]
-
-    found = sorted(asyncio.run(read()), key=lambda node: (-node.role, -node.weight_wei, node.node_id))
+    total, found = asyncio.run(read())
     if as_json:
-        print_json([_node_json(node) for node in found])
+        print_json([_node_json(node, row) for node, row in found])
         return
     if not found:
-        note("no nodes are registered yet: cuckoo stake register")
+        note("no node fits" if search or eligible or role else "no nodes are registered yet: cuckoo stake register")
         return
     rows = [
         (
-            str(node.node_id),
-            node.role.name.lower(),
-            _introduction(node).name,
-            format_cai(node.weight_wei),
-            format_cai(node.own_active_wei),
-            format_cai(node.votes_active_wei),
-            f"{node.commission_bps / 100:g} %",
-            "in jail" if node.jailed_until else "yes" if node.eligible else "no",
+            str(row.node_id),
+            row.role,
+            row.name,
+            shortened(row.weight_cai),
+            shortened(row.own_cai),
+            shortened(row.votes_cai),
+            f"{row.commission_percent} %",
+            "-" if row.yield_percent is None else f"{float(row.yield_percent):.2f} %",
+            "-" if row.claims is None else f"{row.claims.tasks_done:,}",
+            "in jail" if row.jailed_until else "yes" if row.eligible else "no",
         )
-        for node in found
+        for _, row in found
     ]
-    columns = ("node", "role", "name", "weight", "own stake", "votes", "commission", "eligible")
-    print_table(columns, rows, right=("node", "weight", "own stake", "votes", "commission"))
+    columns = ("node", "role", "name", "weight", "own stake", "votes", "commission", "yield", "tasks*", "eligible")
+    print_table(columns, rows, right=("node", *columns[3:9]))
+    note("  * as coordinators claim; the rest is on the chain" + (f"; {limit} of {total}" if total > limit else ""))
 
 
 def _introduction(node: Node) -> Introduction:
@@ -195,7 +216,7 @@ def _introduction(node: Node) -> Introduction:
         return Introduction(name="")
 
 
-def _node_json(node: Node) -> dict[str, Any]:
+def _node_json(node: Node, row: "NodeRow") -> dict[str, Any]:
     words = _introduction(node)
     return {
         "node": node.node_id,
@@ -214,6 +235,10 @@ def _node_json(node: Node) -> dict[str, Any]:
         "max_commission_percent": node.max_commission_bps / 100,
         "eligible": node.eligible,
         "jailed_until": node.jailed_until,
+        "yield_percent": row.yield_percent,
+        "fees_percent": row.fees_percent,
+        "slashes": row.slashes,
+        "claims": None if row.claims is None else as_builtins(row.claims),
     }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cuckoo.chain.rpc import ChainClient
-    from cuckoo.protocol.portal import EventRow, NodeView
+    from cuckoo.protocol.portal import EventRow, NodeClaims, NodeView
     from cuckoo.protocol.portal_income import NodeHistory, Rewards
     from cuckoo.services.staking.history import History
     from cuckoo.services.staking.shelf import NodeShelf
@@ -44,9 +44,10 @@ class Past:
 
 
 @asynccontextmanager
-async def open_past(place: Place) -> AsyncIterator[Past]:
-    """Connect, and read what has happened since the last time."""
+async def open_past(place: Place, *, asking: bool = False) -> AsyncIterator[Past]:
+    """Connect, and read what has happened since the last time; ``asking``: ask coordinators for their claims too."""
     from cuckoo.roles.chain import open_chain
+    from cuckoo.services.staking.claims import Claims, connector
     from cuckoo.services.staking.history import History
     from cuckoo.services.staking.shelf import NodeShelf
     from cuckoo.storage.chronicle import Chronicle, chronicle_path
@@ -56,7 +57,12 @@ async def open_past(place: Place) -> AsyncIterator[Past]:
         with closing(Chronicle(chronicle_path(place.data_dir, network.name))) as chronicle:
             history = History(chain.client, chronicle)
             await history.advance()
-            yield Past(client=chain.client, shelf=NodeShelf(chain.client, chain.registry, history), history=history)
+            claims = Claims(chronicle, connector(network), chain.clock, network.chain_id)
+            await claims.start()
+            shelf = NodeShelf(chain.client, chain.registry, history, claims)
+            if asking:
+                await claims.look(shelf.coordinators())
+            yield Past(client=chain.client, shelf=shelf, history=history)
 
 
 @click.command(
@@ -138,7 +144,7 @@ def node(place: Place, node: int, days: int, *, as_json: bool) -> None:
     async def read() -> "tuple[NodeView, NodeHistory]":
         from cuckoo.services.staking.income import history_of
 
-        async with open_past(place) as past:
+        async with open_past(place, asking=True) as past:
             view = await past.shelf.view(NodeId(node))
             return view, await history_of(NodeId(node), past.shelf, past.history, days)
 
@@ -172,6 +178,8 @@ def _print_node(view: "NodeView", history: "NodeHistory") -> None:
             f"  yield       {float(row.yield_percent):.2f} % a year, {float(row.fees_percent or 0):.2f} of it fees"
         )
     click.echo(f"  slashes     {row.slashes}")
+    for one in view.claims_by:
+        click.echo(f"  coordinator {one.coordinator} claims: {claimed(one.claims)}")
     click.echo(f"  owner       {row.owner}")
     click.echo(f"  operator    {row.operator}")
     rows = [
@@ -198,6 +206,17 @@ def _print_node(view: "NodeView", history: "NodeHistory") -> None:
             for one in view.events[:20]
         ]
         print_table(("when (UTC)", "what", "numbers"), happened)
+
+
+def claimed(claims: "NodeClaims") -> str:
+    """Write what coordinators say about a miner."""
+    told = [f"{claims.tasks_done:,} tasks done", f"drawn {claims.drawn:,} times, expected {claims.odds_sum:,.1f}"]
+    if claims.success_percent is not None:
+        told.append(f"{claims.success_percent} % of attempts succeed")
+    if claims.speed is not None:
+        told.append(f"{claims.speed:.3g} megapixel-steps/s")
+    told.append(f"audits {claims.audits_passed:,} passed, {claims.audits_failed:,} failed")
+    return ", ".join(told) + (f", on {plain(claims.device)}" if claims.device else "")
 
 
 def _numbers(event: "EventRow") -> str:

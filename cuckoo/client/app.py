@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from cuckoo.client.http import PICTURE_MAX_BYTES, Http
+from cuckoo.client.http import PICTURE_MAX_BYTES, Allowed, Http
 from cuckoo.domain.errors import ConfigError, CoordinatorUnreachable, PeerFault
 from cuckoo.domain.identifiers import TaskId
 from cuckoo.protocol import routes
@@ -42,19 +42,21 @@ class AppClient:
     that an API key is needed or not valid.
     """
 
-    def __init__(self, url: str, *, api_key: str | None = None) -> None:
+    def __init__(self, url: str, *, api_key: str | None = None, allowed: Allowed | None = None) -> None:
         """Name the coordinator.
 
         Args:
             url: ``https://host[:port]``, or ``http://`` on loopback.
             api_key: sent with every call; None where none is needed.
+            allowed: which addresses may be connected to; None for all.
 
         Raises:
             ConfigError: the address is none, or the key has characters that no key has.
         """
         if api_key is not None and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
             raise ConfigError("call a coordinator: the API key has characters that no key has: copy it again")
-        self._http = Http(url, headers=None if api_key is None else {"Authorization": f"Bearer {api_key}"})
+        headers = None if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._http = Http(url, allowed=allowed, headers=headers)
 
     async def __aenter__(self) -> Self:
         """Return the client itself."""

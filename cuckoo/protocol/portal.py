@@ -38,6 +38,37 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     csrf: str | None
 
 
+class NodeClaims(msgspec.Struct, frozen=True, kw_only=True):
+    """What coordinators say about a miner; nothing of it is checked by the chain.
+
+    Attributes:
+        as_of: when it was said last, unix seconds.
+        success_percent: of the attempts that ended; None before the first.
+        speed: megapixel-steps a second, lately; None while nobody knows.
+        device: the miner's own word, as a coordinator tells it.
+        audits_passed, audits_failed: results that others made again.
+        drawn: how often it was drawn; odds_sum: how often that was to be expected; odds_variance: of that.
+    """
+
+    as_of: int
+    tasks_done: int
+    success_percent: str | None
+    speed: float | None
+    device: str
+    audits_passed: int
+    audits_failed: int
+    drawn: int
+    odds_sum: float
+    odds_variance: float
+
+
+class NodeClaimsBy(msgspec.Struct, frozen=True, kw_only=True):
+    """What one coordinator says about a miner."""
+
+    coordinator: NodeId
+    claims: NodeClaims
+
+
 class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     """A node in a list.
 
@@ -48,6 +79,7 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
             days; None without weight.
         fees_percent: how much of that is fees.
         slashes: how often it was convicted.
+        claims: what coordinators say about a miner; None where none does.
     """
 
     node_id: NodeId
@@ -66,6 +98,7 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     jailed_until: int
     eligible: bool
     slashes: int
+    claims: NodeClaims | None
 
 
 class NodePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +129,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     unbonding_own_cai: str
     unbonding_votes_cai: str
     floor_cai: str
+    claims_by: tuple[NodeClaimsBy, ...]
     events: tuple[EventRow, ...]
 
 
@@ -147,6 +181,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """The network in numbers, by role: nodes, those that carry weight, weight, emission a day, what is left of it.
 
     ``paid_cai_by_day``: what coordinators paid to miners on each of the last days (UTC), the oldest first.
+    ``claimed_tasks``, ``claimed_draws``: how many coordinators say that there were.
     """
 
     at: At
@@ -156,3 +191,5 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     emission_per_day_cai: dict[str, str]
     reserve_cai: dict[str, str]
     paid_cai_by_day: dict[str, str]
+    claimed_tasks: int
+    claimed_draws: int

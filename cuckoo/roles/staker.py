@@ -17,6 +17,7 @@ from cuckoo.roles.status import StakerStatus
 from cuckoo.runtime.service import Service
 from cuckoo.services.reporting import Reporting
 from cuckoo.services.staking.acts import Acts
+from cuckoo.services.staking.claims import Claims, connector
 from cuckoo.services.staking.compounding import Compounding
 from cuckoo.services.staking.desk import SigningDesk
 from cuckoo.services.staking.history import History
@@ -73,13 +74,18 @@ async def _portal(
         )
     chronicle = Chronicle(chronicle_path(data_dir, chain.network.name))
     history = History(chain.client, chronicle)
-    shelf = NodeShelf(chain.client, chain.registry, history)
+    claims = Claims(chronicle, connector(chain.network), chain.clock, chain.network.chain_id)
+    await claims.start()
+    shelf = NodeShelf(chain.client, chain.registry, history, claims)
     desk = None if sender is None else SigningDesk(Acts(chain.client), sender)
     with closing(chronicle), listen(settings.host, settings.port) as listener:
         async with serving(portal_app(chain.client, shelf, history, desk), listener):
             address = f"http://{settings.host}:{listener.getsockname()[1]}"
             log.info("portal serves", address=address, signs_for=None if sender is None else sender.address)
-            services = [Service("history", partial(history.run, chain.registry, chain.clock))]
+            services = [
+                Service("history", partial(history.run, chain.registry, chain.clock)),
+                Service("claims", partial(claims.run, shelf.coordinators)),
+            ]
             yield services if desk is None else [*services, Service("portal", desk.run)]
 
 

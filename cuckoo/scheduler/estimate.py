@@ -148,6 +148,11 @@ class Fit:
         p50 = self.predict(work) * math.exp(self._bias)
         return Eta(p50, p50 * math.exp(_P90 * math.sqrt(self._variance)))
 
+    @property
+    def speed(self) -> float:
+        """What it did lately, in megapixel-steps a second, overhead included; 0 when nothing was seen."""
+        return self._x / self._y if self._y else 0.0
+
     def _line(self) -> tuple[float, float]:
         if not self.seen:
             raise ValueError("predict an attempt: none was seen")
@@ -187,3 +192,10 @@ class Estimator:
         """Return the seconds of an attempt (``node`` None: by any miner); None when the model was never done."""
         fit = (node and self._by_miner.get((node, model))) or self._by_model.get(model)
         return fit.eta(work) if fit else None
+
+    def speeds(self) -> dict[NodeId, float]:
+        """Return how fast each miner was lately with the model that it is fastest with, in megapixel-steps a second."""
+        found: dict[NodeId, float] = {}
+        for (node, _), fit in self._by_miner.items():
+            found[node] = max(found.get(node, 0.0), fit.speed)
+        return found

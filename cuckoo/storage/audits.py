@@ -169,6 +169,15 @@ class Audits:
         )
         return {NodeId(node): count for node, count in rows}
 
+    async def found(self) -> dict[NodeId, tuple[int, int]]:
+        """Count the results of each miner that were found right, and wrong."""
+        rows = await self._reader.execute(
+            lambda connection: connection.execute(
+                "SELECT miner_node, sum(state = 'passed'), sum(state = 'failed') FROM audits GROUP BY miner_node"
+            ).fetchall()
+        )
+        return {NodeId(node): (passed, failed) for node, passed, failed in rows}
+
     async def _read(self, clauses: str, values: tuple[object, ...]) -> list[Audit]:
         def run(connection: sqlite3.Connection) -> list[Audit]:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM audits {clauses}", values).fetchall()

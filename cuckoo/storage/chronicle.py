@@ -1,7 +1,8 @@
 """What the chain has told, in a file that every process of a user shares: a cache that can be read anew at any time.
 
 Events of final blocks stay. Those of later blocks are replaced as a whole each time, so that a reorganisation corrects
-itself. Another run of a development chain, or another version of this file, starts it anew.
+itself. Another run of a development chain, or another version of this file, starts it anew. Beside it lies what each
+coordinator claimed last, apart from what the chain says.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ _SCHEMA = """
 DROP TABLE IF EXISTS progress;
 DROP TABLE IF EXISTS happened;
 DROP TABLE IF EXISTS accruals;
+DROP TABLE IF EXISTS claims;
 CREATE TABLE progress (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     genesis TEXT NOT NULL, final INTEGER NOT NULL, final_hash BLOB NOT NULL,
@@ -44,6 +46,7 @@ CREATE TABLE accruals (
     PRIMARY KEY (role, block)
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX accruals_at ON accruals (role, at, block);
+CREATE TABLE claims (coordinator INTEGER PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 """
 _COLUMNS = "block, log_index, at, node, name, staker, hash, arguments"
 
@@ -123,6 +126,15 @@ class Chronicle:
         """
         return await asyncio.to_thread(self._write, before, progress, told)
 
+    async def keep_claims(self, coordinator: NodeId, at: int, body: bytes) -> None:
+        """Keep what a coordinator said last, at a moment in unix seconds."""
+
+        def keep() -> None:
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                connection.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?)", (coordinator, at, body))
+
+        await asyncio.to_thread(keep)
+
     def _write(self, before: Progress | None, progress: Progress, told: Sequence[Happened]) -> bool:
         with self._transaction("BEGIN IMMEDIATE") as connection:
             pages = Pages(connection)
@@ -130,6 +142,8 @@ class Chronicle:
             if before is not None and (now is None or now.final_hash != before.final_hash):
                 return False
             first = -1 if before is None else before.final
+            if before is None:
+                connection.execute("DELETE FROM claims")
             for table in ("happened", "accruals"):
                 connection.execute(f"DELETE FROM {table} WHERE block > ?", (first,))  # noqa: S608 - two names of ours
             _follow_weights(connection, pages, told)
@@ -211,6 +225,11 @@ class Pages:
         """Return events of some kinds from a moment on, in the order of the chain."""
         places = ", ".join("?" * len(names))
         return self._rows(f"name IN ({places}) AND at >= ? ORDER BY block, log_index", *names, since)
+
+    def claims(self) -> list[tuple[NodeId, int, bytes]]:
+        """Return what each coordinator said last: its node, when, and what."""
+        rows = self._connection.execute("SELECT coordinator, at, body FROM claims ORDER BY coordinator")
+        return [(NodeId(coordinator), at, body) for coordinator, at, body in rows]
 
     def weight(self, node: NodeId) -> int:
         """Return what a node weighed last, in wei."""

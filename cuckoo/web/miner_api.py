@@ -87,7 +87,13 @@ class MinerApi:
         """The miner's half; from here on it takes part."""
         session = await self._sessions.open(body)
         voucher = await self._miners.admit(session.node.node_id, body.voucher)
-        self._miners.sign_in(session.node, slots=body.slots, offers=body.models, last_sequence=session.last_sequence)
+        self._miners.sign_in(
+            session.node,
+            slots=body.slots,
+            offers=body.models,
+            last_sequence=session.last_sequence,
+            device=body.device,
+        )
         return Session(
             token=session.token,
             expires_at=session.expires_at,

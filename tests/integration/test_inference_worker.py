@@ -308,7 +308,7 @@ load = pipelines.Pipeline.warm_up
 def warm_up_then_narrow(self):
     speed = load(self)
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + 500_000_000,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (used + 900_000_000,) * 2)
     return speed
 pipelines.Pipeline.warm_up = warm_up_then_narrow
 worker.main()

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from cuckoo.chain.devnet import running_devnet
 from cuckoo.chain.rpc import ChainClient
+from cuckoo.client.app import AppClient
 from cuckoo.domain.amounts import CAI, parse_cai
 from cuckoo.domain.errors import ConfigError
 from cuckoo.domain.identifiers import Role
@@ -21,6 +22,7 @@ from cuckoo.roles.chain import Chain
 from cuckoo.roles.staker import open_staker
 from cuckoo.runtime.clock import SystemClock
 from cuckoo.services.follower import Follower
+from cuckoo.services.staking.claims import Claims
 from cuckoo.services.staking.history import DAY_S, History
 from cuckoo.services.staking.registration import NewNode, Registration
 from cuckoo.services.staking.shelf import NodeShelf
@@ -65,9 +67,11 @@ async def portal(chain, client):
     """Serve the portal without a key; gives (get, view)."""
     follower = Follower(client, SystemClock())
     await follower.start()
-    history = History(client, Chronicle(None))
+    chronicle = Chronicle(None)
+    history = History(client, chronicle)
     await history.advance()
-    runner = web.AppRunner(portal_app(client, NodeShelf(client, follower, history), history, None))
+    shelf = NodeShelf(client, follower, history, Claims(chronicle, AppClient, SystemClock(), 31_337))
+    runner = web.AppRunner(portal_app(client, shelf, history, None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:

@@ -9,6 +9,7 @@ from aiohttp import web
 from cuckoo.chain.devnet import DEPLOYER_KEY, running_devnet
 from cuckoo.chain.rpc import ChainClient
 from cuckoo.chain.transactions import Sender
+from cuckoo.client.app import AppClient
 from cuckoo.domain.amounts import CAI
 from cuckoo.domain.identifiers import Role
 from cuckoo.domain.node import Introduction
@@ -16,6 +17,7 @@ from cuckoo.protocol.signing import Signer
 from cuckoo.runtime.clock import SystemClock
 from cuckoo.services.follower import Follower
 from cuckoo.services.staking.acts import Acts
+from cuckoo.services.staking.claims import Claims
 from cuckoo.services.staking.desk import SigningDesk
 from cuckoo.services.staking.history import History
 from cuckoo.services.staking.registration import NewNode, Registration
@@ -59,12 +61,15 @@ async def portal_town(folder):
 
 
 @asynccontextmanager
-async def serving(town, sender=None):
-    """Serve the portal; gives its address."""
+async def serving(town, sender=None, coordinators=None):
+    """Serve the portal, which has asked coordinators (their addresses by node); gives its address."""
     chain, follower, _ = town
-    history = History(chain.client, Chronicle(None))
+    chronicle = Chronicle(None)
+    history, claims = History(chain.client, chronicle), Claims(chronicle, AppClient, SystemClock(), 31_337)
     await history.advance()
-    shelf = NodeShelf(chain.client, follower, history)
+    shelf = NodeShelf(chain.client, follower, history, claims)
+    if coordinators:
+        await claims.look(coordinators)
     desk = None if sender is None else SigningDesk(Acts(chain.client), sender)
     runner = web.AppRunner(portal_app(chain.client, shelf, history, desk))
     await runner.setup()

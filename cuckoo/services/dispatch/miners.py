@@ -88,12 +88,13 @@ class Registry(Protocol):
 
 @dataclass(slots=True)
 class SignedInMiner:
-    """A miner with a session, renewed or not, since ``since`` (unix seconds)."""
+    """A miner with a session, renewed or not, since ``since`` (unix seconds); ``device`` is its own word."""
 
     operator: Address
     slots: int
     weight_wei: Wei
     since: float
+    device: str
 
 
 class MinerDesk:
@@ -163,7 +164,9 @@ class MinerDesk:
         if node in self._miners:
             self._engine.apply(EscrowChanged(now=self._clock.now(), node=node, escrow_wei=self._purse.free_wei(node)))
 
-    def sign_in(self, node: Node, *, slots: int, offers: tuple[ModelOffer, ...], last_sequence: int) -> None:
+    def sign_in(
+        self, node: Node, *, slots: int, offers: tuple[ModelOffer, ...], last_sequence: int, device: str = ""
+    ) -> None:
         """Let a miner take part; what it said at an earlier sign-in is replaced.
 
         Args:
@@ -171,6 +174,7 @@ class MinerDesk:
             slots: running slots and the prefetch slot.
             offers: what it serves.
             last_sequence: the highest sequence number that either side remembers.
+            device: what it says that it runs on.
 
         Raises:
             InvalidField: too many slots or models, or a model twice.
@@ -182,7 +186,7 @@ class MinerDesk:
         self._catalogue.sign_in(node.node_id, offers)
         before = self._miners.get(node.node_id)
         since = before.since if before else self._clock.now()
-        self._miners[node.node_id] = SignedInMiner(node.operator, slots, node.weight_wei, since)
+        self._miners[node.node_id] = SignedInMiner(node.operator, slots, node.weight_wei, since, device)
         self._engine.apply(
             MinerSignedIn(
                 now=self._clock.now(),
@@ -220,6 +224,11 @@ class MinerDesk:
     def signed_in(self, node: NodeId) -> bool:
         """Tell whether a miner has a session."""
         return node in self._miners
+
+    def device(self, node: NodeId) -> str:
+        """Return what a miner says that it runs on; "" while it has no session."""
+        miner = self._miners.get(node)
+        return "" if miner is None else miner.device
 
     def since(self, node: NodeId) -> float:
         """Return since when a miner is signed in, unix seconds; raises NotSignedIn."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from cuckoo.domain.amounts import Wei
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.node import Node
@@ -18,6 +20,7 @@ from cuckoo.storage.store import Store
 
 PAGE_MAX = 1_000
 _COUNTS_FOR_S = 1.0
+_AUDITED_FOR_S = 10.0
 
 
 class Registry(Protocol):
@@ -56,6 +59,8 @@ class Overview:
         self._clock = clock
         self._counts: dict[NodeId, MinerCounts] = {}
         self._counted_at = float("-inf")
+        self._audited: dict[NodeId, tuple[int, int]] = {}
+        self._audited_at = float("-inf")
 
     def health(self) -> Health:
         """Say whether tasks would be taken and drawn for now, or what is missing."""
@@ -96,11 +101,21 @@ class Overview:
             after: only ids above this one.
             limit: at most so many, up to 1,000.
         """
-        counts = await self._fresh_counts()
+        counts, audited = await self._fresh_counts(), await self._fresh_audits()
+        speeds = self._engine.state.estimator.speeds()
         nodes = [node for node in self._registry.nodes(Role.MINER) if node.node_id > after]
         page = nodes[:limit]
         return MinerList(
-            miners=tuple(self._miner(node, counts.get(node.node_id)) for node in page),
+            miners=tuple(
+                msgspec.structs.replace(
+                    self._miner(node, counts.get(node.node_id)),
+                    device=self._miners.device(node.node_id),
+                    speed=speeds.get(node.node_id, 0.0),
+                    audits_passed=audited.get(node.node_id, (0, 0))[0],
+                    audits_failed=audited.get(node.node_id, (0, 0))[1],
+                )
+                for node in page
+            ),
             cursor=page[-1].node_id if len(nodes) > len(page) else None,
         )
 
@@ -112,6 +127,13 @@ class Overview:
             await self._engine.settled()
             self._counts = await self._store.tasks.miner_counts()
         return self._counts
+
+    async def _fresh_audits(self) -> dict[NodeId, tuple[int, int]]:
+        now = self._clock.monotonic()
+        if now - self._audited_at > _AUDITED_FOR_S:
+            self._audited_at = now
+            self._audited = await self._store.audits.found()
+        return self._audited
 
     def _miner(self, node: Node, counts: MinerCounts | None) -> MinerView:
         counts = counts or MinerCounts(miner_node=node.node_id)

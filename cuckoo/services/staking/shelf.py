@@ -10,7 +10,8 @@ from cuckoo.domain.amounts import format_cai
 from cuckoo.domain.errors import InvalidField, NotFound, Unavailable
 from cuckoo.domain.identifiers import NodeId, Role
 from cuckoo.domain.node import Introduction, Node, parse_introduction
-from cuckoo.protocol.portal import At, EventRow, NodePage, NodeRow, NodeView, Stats
+from cuckoo.protocol.portal import At, EventRow, NodeClaims, NodePage, NodeRow, NodeView, Stats
+from cuckoo.services.staking.claims import Claims
 from cuckoo.services.staking.history import DAY_S, History, Marks
 
 PAGE_MAX = 200
@@ -48,10 +49,11 @@ class Emission:
 class NodeShelf:
     """The registry view in rows."""
 
-    def __init__(self, client: ChainClient, registry: Registry, history: History) -> None:
-        """Take the chain, the registry view that is kept current, and what has happened."""
+    def __init__(self, client: ChainClient, registry: Registry, history: History, claims: Claims) -> None:
+        """Take the chain, the registry view that is kept current, what has happened, and what coordinators say."""
         self._registry = registry
         self._history = history
+        self._claims = claims
         self._staking = StakingContract(client)
         self._words: dict[NodeId, tuple[str, Introduction, str]] = {}
         self._lists: dict[tuple[str, str, bool, bool], tuple[int, list[Node]]] = {}
@@ -136,7 +138,7 @@ class NodeShelf:
 
         Args:
             role: "miner", "coordinator" or "all".
-            sort: a key of :data:`SORTS`.
+            sort: a key of :data:`SORTS` or :data:`CLAIMED`.
             descending: the largest first.
             search: words that all must be in its introduction, its id or its addresses; whatever case.
             eligible: only those that carry weight.
@@ -148,8 +150,8 @@ class NodeShelf:
         """
         if role not in ("all", "miner", "coordinator"):
             raise InvalidField("role", role, "must be all, miner or coordinator")
-        if sort not in SORTS:
-            raise InvalidField("sort", sort, f"must be one of {', '.join(SORTS)}")
+        if sort not in SORTS and sort not in CLAIMED:
+            raise InvalidField("sort", sort, f"must be one of {', '.join((*SORTS, *CLAIMED))}")
         await self.ready()
         found = self._sorted(role, sort, descending, eligible)
         wanted = search.casefold().split()
@@ -166,9 +168,24 @@ class NodeShelf:
             return known[1]
         roles = list(Role) if role == "all" else [Role[role.upper()]]
         nodes = [one for each in roles for one in self._registry.nodes(each) if one.eligible or not eligible]
-        nodes.sort(key=lambda node: SORTS[sort](self, node), reverse=descending)
+        if sort in CLAIMED:
+            nodes = self._by_claims(nodes, sort, descending)
+        else:
+            nodes.sort(key=lambda node: SORTS[sort](self, node), reverse=descending)
         self._lists[key] = (block, nodes)
         return nodes
+
+    def _by_claims(self, nodes: list[Node], sort: str, descending: bool) -> list[Node]:
+        """Sort by what coordinators say; those of which nobody does come last."""
+        found = {node.node_id: claims for node in nodes if (claims := self._claims.of(node.node_id)) is not None}
+        known = [node for node in nodes if node.node_id in found]
+        known.sort(key=lambda node: CLAIMED[sort](found[node.node_id]), reverse=descending)
+        return known + [node for node in nodes if node.node_id not in found]
+
+    def coordinators(self) -> dict[NodeId, str]:
+        """Return where coordinators that carry weight say that they are reached."""
+        nodes = [node for node in self._registry.nodes(Role.COORDINATOR) if node.eligible]
+        return {node.node_id: url for node in nodes if (url := self.url(node.node_id))}
 
     def row(self, node: Node) -> NodeRow:
         """Return a node as it is listed; call :meth:`ready` before."""
@@ -190,6 +207,7 @@ class NodeShelf:
             jailed_until=node.jailed_until,
             eligible=node.eligible,
             slashes=self.slashes(node),
+            claims=self._claims.of(node.node_id),
         )
 
     def daily(self, node: Node) -> tuple[int, int]:
@@ -246,6 +264,7 @@ class NodeShelf:
             unbonding_own_cai=format_cai(node.own_wei - node.own_active_wei, grouped=False),
             unbonding_votes_cai=format_cai(node.votes_wei - node.votes_active_wei, grouped=False),
             floor_cai=format_cai(node.floor_wei, grouped=False),
+            claims_by=self._claims.by(node_id),
             events=events,
         )
 
@@ -263,6 +282,8 @@ class NodeShelf:
             weight_cai={name: format_cai(one.weight_wei, grouped=False) for name, one in paid.items()},
             emission_per_day_cai={name: format_cai(one.rate_wei * DAY_S, grouped=False) for name, one in paid.items()},
             reserve_cai={name: format_cai(one.reserve_wei, grouped=False) for name, one in paid.items()},
+            claimed_tasks=self._claims.tasks_done(),
+            claimed_draws=self._claims.draws(),
             paid_cai_by_day={day: format_cai(amount, grouped=False) for day, amount in paid_by_day.items()},
         )
 
@@ -284,4 +305,11 @@ SORTS: dict[str, Callable[[NodeShelf, Node], Any]] = {
     "name": lambda shelf, node: (shelf.introduction(node).name.casefold(), node.node_id),
     "slashes": lambda shelf, node: (shelf.slashes(node), node.node_id),
     "id": lambda _, node: node.node_id,
+}
+
+CLAIMED: dict[str, Callable[[NodeClaims], Any]] = {
+    "tasks": lambda claims: claims.tasks_done,
+    "success": lambda claims: float(claims.success_percent or 0),
+    "speed": lambda claims: claims.speed or 0.0,
+    "audits": lambda claims: claims.audits_passed,
 }

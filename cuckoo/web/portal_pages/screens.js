@@ -2,6 +2,7 @@
 
 import { form } from "./acting.js";
 import { read } from "./api.js";
+import { chooser, claimCells, claimed, comparison } from "./claims.js";
 import { badge, cai, facts, lasting, link, made, moment, nodeLink, percent, reason, section, table } from "./dom.js";
 import { bars } from "./plots.js";
 import { nodeCharts } from "./rewards.js";
@@ -49,7 +50,8 @@ export async function overview() {
 }
 
 const asked = { role: "all", sort: "weight", order: "desc", search: "", eligible: "0", offset: 0 };
-const SORTED = { name: "name", weight: "weight", own: "ownStake", votes: "voted", commission: "commission", yield: "yield", slashes: "slashes" };
+const SORTED = { name: "name", weight: "weight", own: "ownStake", votes: "voted", commission: "commission", yield: "yield", slashes: "slashes", tasks: "tasks", success: "success", speed: "speed", audits: "audits" };
+const CLAIMED = ["tasks", "success", "speed", "audits"];
 
 export async function nodes() {
   const list = made("div", {}, made("div", { class: "wait" }));
@@ -68,16 +70,19 @@ export async function nodes() {
         Object.assign(asked, { sort, offset: 0 });
         again();
       };
-      return [say(SORTED[sort]), { left: sort === "name", sorted, head: made("button", { type: "button", onclick: turn }, say(SORTED[sort]), sorted ? (asked.order === "desc" ? " ↓" : " ↑") : "") }];
+      return [say(SORTED[sort]), { left: sort === "name", sorted, head: made("button", { type: "button", onclick: turn }, say(SORTED[sort]), CLAIMED.includes(sort) ? " *" : "", sorted ? (asked.order === "desc" ? " ↓" : " ↑") : "") }];
     };
-    const rows = told.nodes.map((row) => [nodeLink(row.node_id, row.name), roleOf(row), cai(row.weight_cai), cai(row.own_cai), cai(row.votes_cai),
-      [`${row.commission_percent} %`, made("br"), made("span", { class: "hint" }, say("atMost", { percent: row.max_commission_percent }))], percent(row.yield_percent), `${row.slashes}`, flags(row)]);
-    const columns = [column("name"), [say("role"), { left: true }], column("weight"), column("own"), column("votes"), column("commission"), column("yield"), column("slashes"), [say("state"), { left: true }]];
+    const compared = made("div", {}, comparison(told.nodes));
+    const changed = () => compared.replaceChildren(comparison(told.nodes));
+    const rows = told.nodes.map((row) => [chooser(row, changed), nodeLink(row.node_id, row.name), roleOf(row), cai(row.weight_cai), cai(row.own_cai), cai(row.votes_cai),
+      [`${row.commission_percent} %`, made("br"), made("span", { class: "hint" }, say("atMost", { percent: row.max_commission_percent }))], percent(row.yield_percent), `${row.slashes}`, flags(row), ...claimCells(row)]);
+    const columns = [[say("compare"), { left: true }], column("name"), [say("role"), { left: true }], column("weight"), column("own"), column("votes"), column("commission"), column("yield"), column("slashes"), [say("state"), { left: true }], ...CLAIMED.map(column), [`${say("device")} *`, { left: true }]];
     const to = Math.min(asked.offset + PAGE, told.total);
     const step = (by) => { asked.offset += by; again(); };
     list.replaceChildren(
       rows.length ? table(say("nodes"), columns, rows) : made("p", {}, say("noNodes")),
-      made("p", { class: "hint" }, say("yieldHow")),
+      made("p", { class: "hint" }, `* ${say("claimedHow")} `, say("yieldHow")),
+      compared,
       made("div", { class: "pages" }, made("span", {}, say("page", { from: rows.length ? asked.offset + 1 : 0, to, total: told.total })),
         made("button", { type: "button", class: "quiet", disabled: asked.offset === 0, onclick: () => step(-PAGE) }, say("previous")),
         made("button", { type: "button", class: "quiet", disabled: to >= told.total, onclick: () => step(PAGE) }, say("next"))),
@@ -125,6 +130,7 @@ export async function node(id) {
         [say("owner"), made("code", {}, row.owner)], [say("operator"), made("code", {}, row.operator)])),
       section(say("vote"), ...acts),
       ...charts,
+      ...claimed(told),
       section(say("ownWords"), made("p", { class: "hint" }, say("claims")), made("p", { class: "words" }, words.text || "–"),
         facts(words.location && [say("location"), words.location], words.url && [say("url"), link(words.url)], told.links.length && [say("links"), ...told.links.flatMap((one) => [link(one), made("br")])])),
       section(say("history"), history.length ? table(say("history"), [[say("kind"), { left: true }], [say("when"), { left: true, look: "date" }], [say("block")], [say("numbers"), { left: true }]], history) : made("p", {}, say("nothingHappened"))),
@@ -217,6 +223,7 @@ export async function network() {
     parts: [
       section(say("network"), made("p", {}, `${session.network}, chain ${session.chain_id}`),
         table(say("network"), [[say("role"), { left: true }], [say("nodesHere")], [say("eligibleHere")], [say("total")], [say("emission")], [say("reserve")]], rows)),
+      section(say("claimedTitle"), made("p", { class: "hint" }, say("claimedHow")), facts([say("tasks"), told.claimed_tasks.toLocaleString()], [say("draws"), told.claimed_draws.toLocaleString()])),
       section(say("payments"), bars(say("payments"), [say("paid")], Object.entries(told.paid_cai_by_day).map(([day, amount]) => [day, [Number(amount)]]))),
       section(say("rules"), facts([say("unbondingTime"), lasting(rules.unbonding_s)], [say("notice"), lasting(rules.commission_notice_s)], [say("jail"), lasting(rules.jail_s)],
         [say("slash"), `${rules.slash_percent} %`], [say("proven"), `${rules.slash_proven_percent} %`])),

@@ -60,6 +60,9 @@ const WORDS = {
     evidence: "Evidence", noEvidence: "The texts of this evidence can not be read.", task: "Task", parametersHash: "Hash of its parameters", pictureHashes: "Hashes of its pictures", profile: "Made on (the miner says)", finishedAt: "Finished (the miner says)", shownAt: "Parameters and pictures, from its coordinator",
     money: "Who paid whom", who: "Who", flow_bond: "put down as a bond", flow_own_stake: "own stake lost", flow_votes: "votes lost", flow_fine: "fined", flow_returned: "given back", flow_juror: "paid to a juror", flow_burned: "burned", outcome: "What came of it",
     sum_running: "Miner {miner} is accused; {claimed} seats are taken.", sum_convicted: "Miner {miner} was convicted by {guilty} of {claimed} seats and lost {lost} CAI; {burned} CAI were burned.", sum_acquitted: "Miner {miner} was acquitted by {notGuilty} of {claimed} seats; {burned} CAI were burned.", sum_drawn: "Nothing was decided about miner {miner}; all bonds went back.",
+    tasks: "Tasks done", success: "Success", speed: "Speed (MP-steps/s)", audits: "Audits passed / failed", device: "Device", drawn: "Drawn", oddsSum: "Sum of its odds", draws: "Draws",
+    claimedTitle: "What coordinators say", claimedHow: "Said by coordinators (the device by the miner itself), not checked by the chain.", fairness: "Its work against its odds", drawnAgainst: "Drawn {drawn} times; its odds add up to {odds}, give or take {spread}.",
+    compare: "Compare", compareThis: "Compare {name}", compareHow: "Tick up to {most} nodes to see them side by side.", maxCommissionShort: "Commission at most", ofItFees: "Of it fees",
   },
   ko: {
     skip: "본문으로 건너뛰기", brand: "Cuckoo 스테이킹", navigation: "화면", language: "언어", theme: "색상",
@@ -121,6 +124,9 @@ const WORDS = {
     evidence: "증거", noEvidence: "이 증거의 글은 읽을 수 없습니다.", task: "작업", parametersHash: "매개변수 해시", pictureHashes: "그림 해시", profile: "만든 곳 (채굴자의 말)", finishedAt: "끝난 때 (채굴자의 말)", shownAt: "코디네이터가 보여 주는 매개변수와 그림",
     money: "돈의 흐름", who: "누구", flow_bond: "보증금을 냄", flow_own_stake: "자기 지분을 잃음", flow_votes: "투표를 잃음", flow_fine: "벌금", flow_returned: "돌려받음", flow_juror: "배심원에게 지급", flow_burned: "소각", outcome: "결과",
     sum_running: "채굴자 {miner}이(가) 고발되었고, {claimed}자리가 찼습니다.", sum_convicted: "채굴자 {miner}이(가) {claimed}자리 중 {guilty}자리로 유죄가 되어 {lost} CAI를 잃었고, {burned} CAI가 소각되었습니다.", sum_acquitted: "채굴자 {miner}이(가) {claimed}자리 중 {notGuilty}자리로 무죄가 되었고, {burned} CAI가 소각되었습니다.", sum_drawn: "채굴자 {miner}에 대해 아무것도 결정되지 않았고, 보증금은 모두 돌아갔습니다.",
+    tasks: "끝낸 작업", success: "성공률", speed: "속도 (MP-스텝/초)", audits: "감사 통과 / 실패", device: "장치", drawn: "뽑힌 횟수", oddsSum: "확률의 합", draws: "추첨",
+    claimedTitle: "코디네이터의 말", claimedHow: "코디네이터가 한 말이며 (장치는 채굴자 자신의 말) 체인이 확인하지 않았습니다.", fairness: "확률에 견준 작업", drawnAgainst: "{drawn}번 뽑혔고, 확률의 합은 {odds}, 오차 {spread}입니다.",
+    compare: "비교", compareThis: "{name} 비교", compareHow: "노드를 {most}개까지 골라 나란히 볼 수 있습니다.", maxCommissionShort: "수수료 상한", ofItFees: "그중 이용료",
   },
 };
 

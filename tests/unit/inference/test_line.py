@@ -56,7 +56,7 @@ def test_line__stage_ahead_is_taken__each_keeps_its_own():
         return run
 
     futures = [line.submit(call(name)) for name in "abc"]
-    until(lambda: len(line._moved._waiters) == 2 or len(entered) > 3)
+    until(lambda: (len(line._moved._waiters) == 2 and len(entered) == 3) or len(entered) > 3)
     assert sorted(entered) == ["a0", "a1", "b0"]
     go.set()
     for future in futures:
