@@ -120,7 +120,10 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
-    """A node, what it says about itself, and what happened to it, the newest first."""
+    """A node, what it says about itself, and what happened to it, the newest first.
+
+    ``payee``: who receives its income, None where that is its owner; ``pending_owner``: to whom it is offered.
+    """
 
     at: At
     node: NodeRow
@@ -129,6 +132,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     unbonding_own_cai: str
     unbonding_votes_cai: str
     floor_cai: str
+    payee: Address | None
+    pending_owner: Address | None
     claims_by: tuple[NodeClaimsBy, ...]
     events: tuple[EventRow, ...]
 
@@ -193,3 +198,10 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     paid_cai_by_day: dict[str, str]
     claimed_tasks: int
     claimed_draws: int
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """A new block. ``happened``: nodes, each with the name of an event of the contract."""
+
+    block: int
+    happened: tuple[tuple[NodeId, str], ...]

@@ -24,6 +24,7 @@ from cuckoo.web.errors import errors
 from cuckoo.web.mounting import number_in
 from cuckoo.web.portal_acts import ActsApi, session_of
 from cuckoo.web.portal_disputes import DisputesApi
+from cuckoo.web.portal_events import EventsApi
 from cuckoo.web.serving_pages import mount_pages
 
 FOLDER = "portal_pages"
@@ -150,6 +151,7 @@ def portal_app(client: ChainClient, shelf: NodeShelf, history: History, desk: Si
     app = web.Application(middlewares=[errors])
     PortalApi(client, shelf, history, desk).mount(app)
     DisputesApi(Records(client), shelf).mount(app)
+    EventsApi(history).mount(app)
     ActsApi(Acts(client), desk).mount(app)
     mount_pages(app, FOLDER)
     mount_pages(app, only=("style.css", "cuckoo.svg"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.figures import RATIO, Options, machine, show_machine, show_row
 
-ROWS = ("draws", "store", "chain", "parts", "control", "parked", "restart", "inference")
+ROWS = ("draws", "store", "chain", "parts", "control", "parked", "restart", "portal", "inference")
 
 
 def main():

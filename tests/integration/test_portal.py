@@ -1,5 +1,6 @@
 """What the portal reads, over HTTP and from a real chain; hostile introductions; who may open it how."""
 
+import asyncio
 import json
 import secrets
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from cuckoo.services.staking.history import DAY_S, History
 from cuckoo.services.staking.registration import NewNode, Registration
 from cuckoo.services.staking.shelf import NodeShelf
 from cuckoo.storage.chronicle import Chronicle
+from cuckoo.web import portal_events
 from cuckoo.web.portal import portal_app
 
 HOSTILE = Introduction(
@@ -260,3 +262,36 @@ async def test_role__as_it_can_not_be__says_so(chain, client, tmp_path, settings
 
 def test_words__of_this_test__are_an_introduction_that_the_chain_takes():
     assert len(json.dumps(HOSTILE.text).encode()) < 1_024
+
+
+async def test_events__a_listener__hears_of_each_block_and_is_let_go_when_the_server_ends(portal, chain, client):
+    _, view = portal
+    app = portal_app(client, None, view.history, None)
+    runner = web.AppRunner(app, shutdown_timeout=60)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession(address) as session, session.get("/api/events") as stream:
+        assert await stream.content.readline() == b": news follow\n"
+        _, node = await miner(chain, "Wren")
+        await view.advance()
+        lines = [await stream.content.readline() for _ in range(2)]
+        told = json.loads(lines[1].removeprefix(b"data: "))
+        assert [node, "Registered"] in told["happened"]
+        async with asyncio.timeout(10):
+            await runner.cleanup()
+        assert b"data" not in await stream.content.read()
+
+
+async def test_events__too_many_listeners__are_told_to_come_later(portal, chain, client, monkeypatch):
+    monkeypatch.setattr(portal_events, "LISTENERS_MAX", 1)
+    _, view = portal
+    runner = web.AppRunner(portal_app(client, None, view.history, None))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession(address) as session, session.get("/api/events") as stream:
+        await stream.content.readline()
+        async with session.get("/api/events") as second:
+            assert (second.status, (await second.json())["code"]) == (503, "overloaded")
+    await runner.cleanup()

@@ -1,6 +1,7 @@
 """What the chain has told, kept up to date in a file; what nodes and stakers have earned, by day."""
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -25,6 +26,9 @@ _AGAIN_S = 2.0
 _FEES_SPAN_S = 30 * DAY_S
 _FEES_FOR_S = 60.0
 _POSITION = ("Voted", "Unvoted", "Revoted", "Released", "Claimed")
+
+
+Listener = Callable[[Progress, Sequence[Happened]], None]
 
 
 class Latest(Protocol):
@@ -66,8 +70,14 @@ class History:
         self._events = IncomeEvents(client)
         self._marks: tuple[bytes, Marks] | None = None
         self._fees: tuple[int, dict[NodeId, int]] = (0, {})
+        self._listeners: list[Listener] = []
+        self._seen_block: int | None = None
 
     # Up to date.
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call with each new block that is read, and what happened since the one before."""
+        self._listeners.append(listener)
 
     async def advance(self) -> Progress:
         """Read up to the latest block; raises TransientError."""
@@ -94,9 +104,17 @@ class History:
             if not await self._chronicle.write(before, progress, told):
                 return await self._progress()
             if reached is latest:
+                self._tell(progress, told)
                 return progress
             log.info("reading what has happened on the chain", block=reached.number, of=latest.number)
             before = progress
+
+    def _tell(self, progress: Progress, told: Sequence[Happened]) -> None:
+        before, self._seen_block = self._seen_block, progress.block
+        if before is not None:
+            news = [one for one in told if one.block > before]
+            for listener in self._listeners:
+                listener(progress, news)
 
     async def _stands(self, before: Progress, genesis: str) -> bool:
         """Tell whether the final blocks of the chronicle are still those of the chain."""

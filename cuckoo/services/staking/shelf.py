@@ -1,6 +1,6 @@
 """All nodes, ready to be listed: sorted, filtered, searched without asking the chain."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,11 +8,12 @@ from cuckoo.chain.contracts import StakingContract
 from cuckoo.chain.rpc import Block, ChainClient
 from cuckoo.domain.amounts import format_cai
 from cuckoo.domain.errors import InvalidField, NotFound, Unavailable
-from cuckoo.domain.identifiers import NodeId, Role
+from cuckoo.domain.identifiers import Address, NodeId, Role
 from cuckoo.domain.node import Introduction, Node, parse_introduction
 from cuckoo.protocol.portal import At, EventRow, NodeClaims, NodePage, NodeRow, NodeView, Stats
 from cuckoo.services.staking.claims import Claims
 from cuckoo.services.staking.history import DAY_S, History, Marks
+from cuckoo.storage.chronicle import Happened
 
 PAGE_MAX = 200
 EVENTS_SHOWN = 100
@@ -245,7 +246,8 @@ class NodeShelf:
         await self.ready()
         node = self.node(node_id)
         words = self.introduction(node)
-        told = [one for one in await self._history.events_of(node_id) if one.name not in UNTOLD]
+        everything = await self._history.events_of(node_id)
+        told = [one for one in everything if one.name not in UNTOLD]
         events = tuple(
             EventRow(
                 kind=one.name,
@@ -264,6 +266,8 @@ class NodeShelf:
             unbonding_own_cai=format_cai(node.own_wei - node.own_active_wei, grouped=False),
             unbonding_votes_cai=format_cai(node.votes_wei - node.votes_active_wei, grouped=False),
             floor_cai=format_cai(node.floor_wei, grouped=False),
+            payee=_last(everything, ("PayeeChanged",), "payee"),
+            pending_owner=_last(everything, ("OwnerTransferStarted", "OwnerTransferred"), "pendingOwner"),
             claims_by=self._claims.by(node_id),
             events=events,
         )
@@ -286,6 +290,12 @@ class NodeShelf:
             claimed_draws=self._claims.draws(),
             paid_cai_by_day={day: format_cai(amount, grouped=False) for day, amount in paid_by_day.items()},
         )
+
+
+def _last(events: Sequence[Happened], names: Sequence[str], argument: str) -> Address | None:
+    """Return an address that the last event of some kinds names; None where it names none, or zero."""
+    found = next((one.arguments.get(argument) for one in reversed(events) if one.name in names), None)
+    return Address(found) if found and int(found, 16) else None
 
 
 def _percent(bps: int) -> str:

@@ -67,14 +67,36 @@ function confirmed(title, planned, warnings) {
   });
 }
 
-async function signInWallet(title, planned) {
-  for (const step of planned.steps) {
-    const hash = await wallet.send(step);
-    const sent = { hash, title: planned.steps.length > 1 ? `${title} (${step.title})` : title, from: wallet.state.address, nonce: await wallet.nonceOf(hash), state: "pending" };
-    keep([...kept(), sent]);
-    follow();
-    if (step !== planned.steps.at(-1) && (await settled(hash)) !== "done") return;
-  }
+async function signInWallet(title, { steps }) {
+  await proceed(title, steps, steps.length, wallet.state.address);
+}
+
+// Sends the first of some steps; those after it stay with it until it is done, and wait for their turn here or after a reload.
+async function proceed(title, [step, ...later], all, from) {
+  if (wallet.state.address !== from) throw new Error(say("otherAccount", { address: from }));
+  if (wallet.wrongNetwork()) throw new Error(say("wrongNetwork", { chain: wallet.state.chain, wanted: wallet.state.session.chain_id }));
+  const hash = await wallet.send(step);
+  const sent = { hash, title: all > 1 ? `${title} (${step.title})` : title, from, nonce: await wallet.nonceOf(hash), state: "pending", at: Date.now(), whole: title, later, all };
+  keep([...kept(), sent]);
+  follow();
+  if (later.length && (await settled(hash)) === "done") await goOn(hash);
+}
+
+// Sends what comes after a transaction that is done, once, whichever tab it is asked in.
+async function goOn(hash) {
+  await navigator.locks.request(`plan ${hash}`, { ifAvailable: true }, async (lock) => {
+    const sent = kept().find((one) => one.hash === hash);
+    if (!lock || !sent?.later?.length) return;
+    const { later, whole, all, from } = sent;
+    const taken = (left) => keep(kept().map((one) => (one.hash === hash ? { ...one, later: left } : one)));
+    taken([]);
+    try {
+      await proceed(whole, later, all, from);
+    } catch (error) {
+      taken(later);
+      notice(reason(error)); // the form that it began in may be gone
+    }
+  });
 }
 
 // Waits until a transaction is over; the strip shows how it went.
@@ -128,16 +150,26 @@ export function follow() {
   }, LOOK_MS);
 }
 
+let said = [];
+
+// Says something above the page, until it is dismissed.
+export function notice(text) {
+  said = [...said.filter((one) => one !== text), text];
+  show();
+}
+
 export function show() {
-  const lines = kept().map((sent) => made("p", { class: ["failed", "replaced", "actFailed"].includes(sent.state) ? "bad" : null },
+  const notices = said.map((text) => made("p", { class: "bad" }, text, " ", made("button", { class: "link", type: "button", onclick: () => { said = said.filter((one) => one !== text); show(); } }, say("dismiss"))));
+  const lines = kept().map((sent) => made("p", { class: ["failed", "replaced", "dropped", "actFailed"].includes(sent.state) ? "bad" : null },
     say(sent.state, { title: sent.title, reason: sent.reason }), " ",
     sent.hash ? made("code", {}, sent.hash) : null, " ",
+    sent.state === "done" && sent.later?.length ? made("button", { class: "quiet", type: "button", onclick: () => goOn(sent.hash) }, say("goOn", { step: sent.all - sent.later.length + 1, all: sent.all })) : null, " ",
     isOpen(sent) ? null : made("button", { class: "link", type: "button", onclick: () => keep(kept().filter((other) => (other.hash ?? other.id) !== (sent.hash ?? sent.id))) }, say("dismiss"))));
-  element("strip").replaceChildren(...lines);
+  element("strip").replaceChildren(...notices, ...lines);
 }
 
 // A form with one amount, or none, that asks for an act; its refusals stand under it.
-export function form(label, { amount = false, optional = false, title, act, more = [], warnings = [] }) {
+export function form(label, { amount = false, optional = false, title, act, more = [], warnings = () => [] }) {
   const field = amount ? made("input", { type: "text", inputmode: "decimal", required: !optional, placeholder: optional ? say("everything") : "", autocomplete: "off" }) : null;
   const error = made("p", { class: "error", role: "alert", hidden: true });
   const button = made("button", { type: "submit" }, label);
@@ -147,7 +179,7 @@ export function form(label, { amount = false, optional = false, title, act, more
     error.hidden = true;
     button.disabled = true;
     try {
-      if (await ask(title ?? label, act(field?.value.trim() ?? ""), warnings) && field) field.value = "";
+      if (await ask(title ?? label, act(field?.value.trim() ?? ""), await warnings())) whole.reset();
     } catch (fault) {
       error.textContent = reason(fault);
       error.hidden = false;

@@ -45,7 +45,7 @@ function notices() {
   return [made("section", { role: "alert" }, made("p", { class: "error" }, say("wrongNetwork", { chain, wanted: session.chain_id })), button)];
 }
 
-const tell = (error) => { element("strip").replaceChildren(made("p", { class: "bad" }, error.code === 4001 ? say("refusedInWallet") : reason(error))); };
+const tell = (error) => acting.notice(error.code === 4001 ? say("refusedInWallet") : reason(error));
 
 function showWallet() {
   const { address, session } = wallet.state;
@@ -82,7 +82,9 @@ function preferences() {
 }
 
 // Nobody who writes into a form, or reads a question, loses it to fresh numbers.
-const busy = () => element("ask").open || ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement?.tagName);
+const touched = (one) => one.defaultValue !== undefined && one.value !== one.defaultValue;
+const busy = () => element("ask").open || ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement?.tagName)
+  || [...document.querySelectorAll("main form")].some((form) => [...form.elements].some(touched) || form.querySelector(".error:not([hidden])"));
 
 async function start() {
   preferences();
@@ -99,8 +101,27 @@ async function start() {
   showWallet();
   acting.show();
   acting.follow();
+  listen();
+  document.addEventListener("visibilitychange", listen);
   await render();
   setInterval(() => { if (!busy() && !document.hidden) render({ quietly: true }); }, LOOK_MS);
+}
+
+// New blocks: the page is drawn anew when something happened in one, and a slash or a higher commission is said at once.
+const GRAVE = { Slashed: "newsSlashed", CommissionAnnounced: "newsCommission" };
+let news = null;
+
+function listen() {
+  news?.close();
+  news = null;
+  if (document.hidden) return;
+  news = new EventSource("/api/events");
+  news.addEventListener("message", ({ data }) => {
+    const { happened } = JSON.parse(data);
+    const [name, id] = place();
+    for (const [node, kind] of happened) if (GRAVE[kind] && name === "node" && Number(id) === node) acting.notice(say(GRAVE[kind], { node }));
+    if (happened.length && !busy()) render({ quietly: true });
+  });
 }
 
 start();

@@ -1,6 +1,7 @@
 // Plots of days: bars that stand on each other, and lines. Each says in words what it shows; the numbers are in a table beside it.
 
 import { made } from "./dom.js";
+import { say } from "./words.js";
 
 const HEIGHT = 200;
 const EDGE = { left: 64, right: 10, top: 12, bottom: 24 };
@@ -38,6 +39,7 @@ const legend = (names) =>
 // rows: [day, [value of each name]]; values as numbers of CAI.
 export function bars(label, names, rows) {
   const most = Math.max(0, ...rows.map(([, values]) => values.reduce((sum, one) => sum + one, 0)));
+  if (!most) return made("p", {}, say("nothingHappened"));
   const { picture, x, y, step } = paper(label, rows.map(([day]) => day), most);
   rows.forEach(([day, values], at) => {
     let below = 0;

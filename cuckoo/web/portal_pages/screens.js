@@ -5,6 +5,7 @@ import { read } from "./api.js";
 import { chooser, claimCells, claimed, comparison } from "./claims.js";
 import { badge, cai, facts, lasting, link, made, moment, nodeLink, percent, reason, section, table } from "./dom.js";
 import { bars } from "./plots.js";
+import { consentIn, owning, profile } from "./owners.js";
 import { nodeCharts } from "./rewards.js";
 import { say } from "./words.js";
 import { state, wrongNetwork } from "./wallet.js";
@@ -30,6 +31,7 @@ export async function overview() {
   const stakes = told.stakes.map((one) => [nodeLink(one.node_id, one.name), say(one.role), say(one.tranche), cai(one.active_cai), cai(one.rewards_cai), percent(one.yearly_percent),
     one.warnings.map((kind) => badge(say(kind)))]);
   const out = told.unbonding.map((one) => [nodeLink(one.node_id), say(one.tranche), cai(one.amount_cai), one.free ? say("freeNow") : moment(one.free_at)]);
+  const owned = told.owned.length ? [section(say("yourNodes"), made("p", {}, ...told.owned.flatMap((id) => [nodeLink(id), " "])))] : [];
   const acts = [];
   if (canSign() && Number(told.rewards_cai)) {
     acts.push(form(say("claimAll"), { act: () => ({ action: "claim" }) }), form(say("compound"), { act: () => ({ action: "compound" }) }));
@@ -39,6 +41,7 @@ export async function overview() {
     at: told.at,
     parts: [
       section(say("overview"), made("p", { class: "hint" }, made("code", {}, told.staker)), tiles, made("div", { class: "buttons" }, ...acts)),
+      ...owned,
       section(say("behind"), stakes.length
         ? table(say("behind"), [[say("node"), { left: true }], [say("role"), { left: true }], [say("as"), { left: true }], [say("active")], [say("rewards")], [say("yearly")], [say("warnings"), { left: true }]], stakes)
         : made("p", {}, say("nothingBehind"), " ", made("a", { href: "#nodes" }, say("whomToVote")))),
@@ -113,7 +116,7 @@ export async function node(id) {
   const warnings = against(told);
   const acts = canSign() ? [
     ...warnings.map((text) => made("p", { class: "error" }, text)),
-    made("h3", {}, say("votesFor", { name })), form(say("vote"), { amount: true, warnings, title: say("votesFor", { name }), act: (amount) => ({ action: "vote", node_id: row.node_id, amount }) }),
+    made("h3", {}, say("votesFor", { name })), form(say("vote"), { amount: true, warnings: async () => against(await read(`/api/nodes/${row.node_id}`)), title: say("votesFor", { name }), act: (amount) => ({ action: "vote", node_id: row.node_id, amount }) }),
     made("h3", {}, say("unvoteFrom", { name })), form(say("unvote"), { amount: true, optional: true, title: say("unvoteFrom", { name }), act: (amount) => ({ action: "unvote", node_id: row.node_id, amount }) }),
     made("div", { class: "buttons" }, form(say("revote"), { act: () => ({ action: "revote", node_id: row.node_id }) }), form(say("claim"), { act: () => ({ action: "claim", node_id: row.node_id }) }), moving(row.node_id)),
   ] : [made("p", {}, say("connectFirst"))];
@@ -129,6 +132,7 @@ export async function node(id) {
         [say("unbonding"), cai(told.unbonding_own_cai), " / ", cai(told.unbonding_votes_cai)], [say("floor"), cai(told.floor_cai)],
         [say("owner"), made("code", {}, row.owner)], [say("operator"), made("code", {}, row.operator)])),
       section(say("vote"), ...acts),
+      ...(canSign() ? owning(told) : []),
       ...charts,
       ...claimed(told),
       section(say("ownWords"), made("p", { class: "hint" }, say("claims")), made("p", { class: "words" }, words.text || "–"),
@@ -183,7 +187,7 @@ export async function register() {
   const told = await read("/api/overview", { address: state.address });
   const input = (name, attributes = {}) => made("input", { type: "text", autocomplete: "off", ...attributes, name });
   const role = made("select", {}, made("option", { value: "miner" }, say("miner")), made("option", { value: "coordinator" }, say("coordinator")));
-  const fields = { name: input("name", { required: true, maxlength: 60 }), text: input("text"), url: input("url", { placeholder: "https://" }), location: input("location") };
+  const [words, introductionIn] = profile();
   const amount = input("amount", { inputmode: "decimal" });
   const commission = input("commission", { value: "10", inputmode: "decimal" });
   const most = input("most", { value: "20", inputmode: "decimal" });
@@ -199,15 +203,11 @@ export async function register() {
     more: [
       made("div", {}, made("h3", {}, say("stepStake")), made("p", {}, say("haveIdle", { cai: told.idle_cai })), labelled(say("role"), role), labelled(say("ownAmount"), amount)),
       made("div", {}, made("h3", {}, say("stepKey")), made("p", {}, say("consentText")), made("pre", { tabindex: "0" }, command), labelled(say("consent"), consent)),
-      made("div", {}, made("h3", {}, say("stepProfile")), labelled(say("name"), fields.name), labelled(say("intro"), fields.text), labelled(say("url"), fields.url), labelled(say("location"), fields.location), labelled(say("commissionPercent"), commission), labelled(say("maxCommission"), most)),
+      made("div", {}, made("h3", {}, say("stepProfile")), words, labelled(say("commissionPercent"), commission), labelled(say("maxCommission"), most)),
       made("p", {}, say("startIt"), " ", starting),
     ],
     act: () => {
-      let given;
-      try { given = JSON.parse(consent.value); } catch { throw new Error(say("badConsent")); }
-      if (!given?.signature) throw new Error(say("badConsent"));
-      const introduction = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value.trim()]));
-      return { action: "register", role: role.value, consent: given, introduction, amount: amount.value.trim(), commission_percent: commission.value, max_commission_percent: most.value };
+      return { action: "register", role: role.value, consent: consentIn(consent.value), introduction: introductionIn(), amount: amount.value.trim(), commission_percent: commission.value, max_commission_percent: most.value };
     },
   });
   return { at: told.at, parts: [section(say("registerTitle"), intro, whole)] };

@@ -71,14 +71,17 @@ export async function send(step) {
   }
 }
 
-// How a transaction stands: waiting, done, failed, or replaced by another one of the same wallet.
-export async function standing({ hash, from, nonce }) {
+const DROPPED_MS = 60000;
+
+// How a transaction stands: waiting, done, failed, replaced by another one of the same wallet, or unknown to the network.
+export async function standing({ hash, from, nonce, at }) {
   const receipt = await state.provider.request({ method: "eth_getTransactionReceipt", params: [hash] });
   if (receipt) return receipt.status === "0x1" ? "done" : "failed";
   const known = await state.provider.request({ method: "eth_getTransactionByHash", params: [hash] });
   if (known || nonce === null) return "waiting";
   const count = Number(await state.provider.request({ method: "eth_getTransactionCount", params: [from, "latest"] }));
-  return count > nonce ? "replaced" : "waiting";
+  if (count > nonce) return "replaced";
+  return Date.now() - (at ?? 0) > DROPPED_MS ? "dropped" : "waiting";
 }
 
 export async function nonceOf(hash) {

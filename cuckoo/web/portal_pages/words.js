@@ -63,6 +63,10 @@ const WORDS = {
     tasks: "Tasks done", success: "Success", speed: "Speed (MP-steps/s)", audits: "Audits passed / failed", device: "Device", drawn: "Drawn", oddsSum: "Sum of its odds", draws: "Draws",
     claimedTitle: "What coordinators say", claimedHow: "Said by coordinators (the device by the miner itself), not checked by the chain.", fairness: "Its work against its odds", drawnAgainst: "Drawn {drawn} times; its odds add up to {odds}, give or take {spread}.",
     compare: "Compare", compareThis: "Compare {name}", compareHow: "Tick up to {most} nodes to see them side by side.", maxCommissionShort: "Commission at most", ofItFees: "Of it fees",
+    yourNode: "Your node", yourNodes: "Your nodes", introduceAnew: "Introduce it anew", introduce: "Publish", setCommission: "Set the commission", setPayee: "Set who receives the income", payee: "Receiver", rotate: "Give it another operator key", rotateText: "On the machine that runs the node, make a new operator key and let it consent:",
+    transfer: "Offer it to another owner", newOwner: "New owner", unjail: "Leave jail", offered: "Offered to you", offeredText: "The owner of this node offers it to you, with all its own stake.", accept: "Take it over", linksByLine: "Links, one a line",
+    goOn: "Continue with step {step} of {all}", otherAccount: "This was begun with {address}: choose that account in your wallet, and continue.", dropped: "{title}: the network knows nothing of it any more; send it again if you still want it.",
+    newsSlashed: "Node {node} was slashed just now.", newsCommission: "Node {node} has just announced a higher commission.",
   },
   ko: {
     skip: "본문으로 건너뛰기", brand: "Cuckoo 스테이킹", navigation: "화면", language: "언어", theme: "색상",
@@ -127,6 +131,10 @@ const WORDS = {
     tasks: "끝낸 작업", success: "성공률", speed: "속도 (MP-스텝/초)", audits: "감사 통과 / 실패", device: "장치", drawn: "뽑힌 횟수", oddsSum: "확률의 합", draws: "추첨",
     claimedTitle: "코디네이터의 말", claimedHow: "코디네이터가 한 말이며 (장치는 채굴자 자신의 말) 체인이 확인하지 않았습니다.", fairness: "확률에 견준 작업", drawnAgainst: "{drawn}번 뽑혔고, 확률의 합은 {odds}, 오차 {spread}입니다.",
     compare: "비교", compareThis: "{name} 비교", compareHow: "노드를 {most}개까지 골라 나란히 볼 수 있습니다.", maxCommissionShort: "수수료 상한", ofItFees: "그중 이용료",
+    yourNode: "내 노드", yourNodes: "내 노드", introduceAnew: "다시 소개하기", introduce: "게시", setCommission: "수수료 정하기", setPayee: "수입을 받을 사람 정하기", payee: "받는 사람", rotate: "운영 키 바꾸기", rotateText: "노드를 돌리는 컴퓨터에서 새 운영 키를 만들고 동의하게 하세요:",
+    transfer: "다른 소유자에게 넘기겠다고 제안하기", newOwner: "새 소유자", unjail: "감옥에서 나오기", offered: "당신에게 온 제안", offeredText: "이 노드의 소유자가 자기 지분 전부와 함께 노드를 넘기겠다고 합니다.", accept: "받기", linksByLine: "링크, 한 줄에 하나",
+    goOn: "{all}단계 중 {step}단계 계속하기", otherAccount: "{address} 계정으로 시작한 일입니다. 지갑에서 그 계정을 고르고 계속하세요.", dropped: "{title}: 네트워크가 더는 이 트랜잭션을 알지 못합니다. 아직 원하면 다시 보내세요.",
+    newsSlashed: "노드 {node}이(가) 방금 삭감되었습니다.", newsCommission: "노드 {node}이(가) 방금 더 높은 수수료를 예고했습니다.",
   },
 };
 
