@@ -144,9 +144,17 @@ async def test_key_here__registers_a_node__signed_on_this_machine(browser, town)
         await page.get_by_text("(signs on this machine)").wait_for()
         await page.click("text=Register")
         await page.get_by_label("What it printed").fill("no consent")
+        await page.locator(
+            ".check", has_text="complete"
+        ).wait_for()  # enough idle stake; the consent is none, the name is missing
+        await page.get_by_text("A name is missing.").wait_for()
+        await page.locator("form select").select_option("coordinator")
+        await page.get_by_text("1,950,000 CAI of idle stake are missing").wait_for()
+        await page.get_by_text("needs the address at which miners reach it").wait_for()
+        await page.locator("form select").select_option("miner")
         await page.locator("input[name=name]").fill("Finch")
         await page.locator("form button[type=submit]").click()
-        await page.get_by_text("That is not what cuckoo stake consent prints.").wait_for()
+        await page.get_by_role("alert").get_by_text("That is not what cuckoo stake consent prints.").wait_for()
         await accessible(page)
         await page.get_by_label("What it printed").fill(json.dumps(shown))
         await page.locator("form button[type=submit]").click()

@@ -4,13 +4,14 @@ import * as acting from "./acting.js";
 import { read } from "./api.js";
 import { disputes } from "./disputes.js";
 import { element, made, moment, reason } from "./dom.js";
+import { register } from "./register.js";
 import { rewards } from "./rewards.js";
 import * as screens from "./screens.js";
 import { say, speak } from "./words.js";
 import * as wallet from "./wallet.js";
 
 const NAMES = ["overview", "nodes", "stake", "rewards", "register", "disputes", "network"];
-const SCREENS = { ...screens, rewards, disputes };
+const SCREENS = { ...screens, register, rewards, disputes };
 const LOOK_MS = 12000;
 let shown = 0;
 

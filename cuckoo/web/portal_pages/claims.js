@@ -1,6 +1,7 @@
 // What coordinators say about miners, always marked as such, and nodes side by side.
 
 import { cai, facts, made, moment, nodeLink, percent, section, table } from "./dom.js";
+import { svg } from "./plots.js";
 import { say } from "./words.js";
 
 const COMPARED_MAX = 4;
@@ -49,16 +50,11 @@ function drawnBar({ drawn, odds_sum: odds, odds_variance: variance }) {
   const spread = 2 * Math.sqrt(variance);
   const most = Math.max(drawn, odds + spread, 1) * 1.05;
   const at = (value) => `${(100 * Math.max(0, value)) / most}%`;
-  const drawnMark = (kind, attributes) => {
-    const one = document.createElementNS("http://www.w3.org/2000/svg", kind);
-    for (const [name, value] of Object.entries(attributes)) one.setAttribute(name, value);
-    return one;
-  };
   const label = say("drawnAgainst", { drawn: count(drawn), odds: count(odds), spread: count(spread) });
-  const picture = drawnMark("svg", { role: "img", "aria-label": label, width: "100%", height: 46 });
-  picture.append(drawnMark("rect", { class: "band", x: at(odds - spread), width: `${(100 * (Math.min(odds, spread) + spread)) / most}%`, y: 6, height: 34 }),
-    drawnMark("rect", { class: "kind0", x: 0, width: at(drawn), y: 15, height: 16 }),
-    drawnMark("line", { class: "even", x1: at(odds), x2: at(odds), y1: 2, y2: 44 }));
+  const picture = svg("svg", { role: "img", "aria-label": label, width: "100%", height: 46 });
+  picture.append(svg("rect", { class: "band", x: at(odds - spread), width: `${(100 * (Math.min(odds, spread) + spread)) / most}%`, y: 6, height: 34 }),
+    svg("rect", { class: "kind0", x: 0, width: at(drawn), y: 15, height: 16 }),
+    svg("line", { class: "even", x1: at(odds), x2: at(odds), y1: 2, y2: 44 }));
   return made("figure", { class: "plot wide" }, picture, made("figcaption", { class: "hint" }, label));
 }
 

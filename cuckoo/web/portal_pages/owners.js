@@ -49,6 +49,7 @@ export function owning({ node: row, introduction, links, payee, pending_owner: p
   const consent = field("textarea", { rows: 3, required: true, spellcheck: "false" });
   const command = made("pre", { tabindex: "0" }, made("code", {}, `cuckoo keys new rig2\ncuckoo stake consent --role ${row.role} --operator rig2 --owner ${state.address}`));
   return [section(say("yourNode"),
+    made("p", {}, say("startIt"), " ", made("code", {}, `cuckoo ${row.role} --key rig`)),
     row.jailed_until ? one(say("unjail"), say("unjail"), [], () => ({ action: "unjail", node_id })) : null,
     one(say("introduceAnew"), say("introduce"), [words], () => ({ action: "introduce", node_id, introduction: introductionIn() })),
     one(say("setCommission"), say("setCommission"), [labelled(say("commissionPercent"), commission)], () => ({ action: "commission", node_id, percent: commission.value.trim() })),

@@ -7,7 +7,7 @@ const HEIGHT = 200;
 const EDGE = { left: 64, right: 10, top: 12, bottom: 24 };
 const KINDS = 3;
 
-function svg(kind, attributes, text) {
+export function svg(kind, attributes, text) {
   const drawn = document.createElementNS("http://www.w3.org/2000/svg", kind);
   for (const [name, value] of Object.entries(attributes)) drawn.setAttribute(name, value);
   if (text !== undefined) drawn.textContent = text;

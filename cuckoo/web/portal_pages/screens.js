@@ -5,7 +5,7 @@ import { read } from "./api.js";
 import { chooser, claimCells, claimed, comparison } from "./claims.js";
 import { badge, cai, facts, lasting, link, made, moment, nodeLink, percent, reason, section, table } from "./dom.js";
 import { bars } from "./plots.js";
-import { consentIn, owning, profile } from "./owners.js";
+import { owning } from "./owners.js";
 import { nodeCharts } from "./rewards.js";
 import { say } from "./words.js";
 import { state, wrongNetwork } from "./wallet.js";
@@ -178,39 +178,6 @@ export async function stake() {
   ];
   if (state.session.test_network) parts.push(section(say("faucet"), made("p", {}, say("faucetText")), form(say("faucet"), { act: () => ({ action: "faucet" }) })));
   return { at: told.at, parts };
-}
-
-export async function register() {
-  const rules = state.session.parameters;
-  const intro = made("p", {}, say("registerText", { miner: Number(rules.miner_minimum_cai).toLocaleString(), coordinator: Number(rules.coordinator_minimum_cai).toLocaleString() }));
-  if (!canSign()) return { parts: [section(say("registerTitle"), intro, made("p", {}, say("connectFirst")))] };
-  const told = await read("/api/overview", { address: state.address });
-  const input = (name, attributes = {}) => made("input", { type: "text", autocomplete: "off", ...attributes, name });
-  const role = made("select", {}, made("option", { value: "miner" }, say("miner")), made("option", { value: "coordinator" }, say("coordinator")));
-  const [words, introductionIn] = profile();
-  const amount = input("amount", { inputmode: "decimal" });
-  const commission = input("commission", { value: "10", inputmode: "decimal" });
-  const most = input("most", { value: "20", inputmode: "decimal" });
-  const consent = made("textarea", { rows: 3, required: true, spellcheck: "false" });
-  const command = made("code");
-  const starting = made("code");
-  const write = () => { starting.textContent = `cuckoo ${role.value} --key rig`; command.textContent = `cuckoo keys new rig\ncuckoo stake consent --role ${role.value} --operator rig --owner ${state.address}`; };
-  role.addEventListener("change", write);
-  write();
-  const labelled = (text, field) => made("label", {}, text, made("br"), field);
-  const whole = form(say("register"), {
-    title: say("registerTitle"),
-    more: [
-      made("div", {}, made("h3", {}, say("stepStake")), made("p", {}, say("haveIdle", { cai: told.idle_cai })), labelled(say("role"), role), labelled(say("ownAmount"), amount)),
-      made("div", {}, made("h3", {}, say("stepKey")), made("p", {}, say("consentText")), made("pre", { tabindex: "0" }, command), labelled(say("consent"), consent)),
-      made("div", {}, made("h3", {}, say("stepProfile")), words, labelled(say("commissionPercent"), commission), labelled(say("maxCommission"), most)),
-      made("p", {}, say("startIt"), " ", starting),
-    ],
-    act: () => {
-      return { action: "register", role: role.value, consent: consentIn(consent.value), introduction: introductionIn(), amount: amount.value.trim(), commission_percent: commission.value, max_commission_percent: most.value };
-    },
-  });
-  return { at: told.at, parts: [section(say("registerTitle"), intro, whole)] };
 }
 
 export async function network() {

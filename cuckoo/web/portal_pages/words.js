@@ -67,6 +67,7 @@ const WORDS = {
     transfer: "Offer it to another owner", newOwner: "New owner", unjail: "Leave jail", offered: "Offered to you", offeredText: "The owner of this node offers it to you, with all its own stake.", accept: "Take it over", linksByLine: "Links, one a line",
     goOn: "Continue with step {step} of {all}", otherAccount: "This was begun with {address}: choose that account in your wallet, and continue.", dropped: "{title}: the network knows nothing of it any more; send it again if you still want it.",
     newsSlashed: "Node {node} was slashed just now.", newsCommission: "Node {node} has just announced a higher commission.",
+    stepDone: "complete", lessThanMinimum: "At least {minimum} CAI are needed.", idleTooLow: "{missing} CAI of idle stake are missing: deposit them first, on the Stake page.", consentOver: "This consent ran out on {time}: make another.", consentMissing: "Paste what it printed.", nameMissing: "A name is missing.", urlMissing: "A coordinator needs the address at which miners reach it.",
   },
   ko: {
     skip: "본문으로 건너뛰기", brand: "Cuckoo 스테이킹", navigation: "화면", language: "언어", theme: "색상",
@@ -135,6 +136,7 @@ const WORDS = {
     transfer: "다른 소유자에게 넘기겠다고 제안하기", newOwner: "새 소유자", unjail: "감옥에서 나오기", offered: "당신에게 온 제안", offeredText: "이 노드의 소유자가 자기 지분 전부와 함께 노드를 넘기겠다고 합니다.", accept: "받기", linksByLine: "링크, 한 줄에 하나",
     goOn: "{all}단계 중 {step}단계 계속하기", otherAccount: "{address} 계정으로 시작한 일입니다. 지갑에서 그 계정을 고르고 계속하세요.", dropped: "{title}: 네트워크가 더는 이 트랜잭션을 알지 못합니다. 아직 원하면 다시 보내세요.",
     newsSlashed: "노드 {node}이(가) 방금 삭감되었습니다.", newsCommission: "노드 {node}이(가) 방금 더 높은 수수료를 예고했습니다.",
+    stepDone: "완료", lessThanMinimum: "최소 {minimum} CAI가 필요합니다.", idleTooLow: "대기 지분이 {missing} CAI 부족합니다. 먼저 스테이크 화면에서 예치하세요.", consentOver: "이 동의는 {time}에 끝났습니다. 다시 만드세요.", consentMissing: "출력된 내용을 붙여 넣으세요.", nameMissing: "이름이 없습니다.", urlMissing: "코디네이터에는 채굴자가 찾아올 주소가 필요합니다.",
   },
 };
 
