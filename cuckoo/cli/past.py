@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cuckoo.chain.rpc import ChainClient
-    from cuckoo.protocol.portal import EventRow, NodeClaims, NodeView
+    from cuckoo.protocol.portal import EventRow, NodeClaims, NodeView, Stats
     from cuckoo.protocol.portal_income import NodeHistory, Rewards
     from cuckoo.services.staking.history import History
     from cuckoo.services.staking.shelf import NodeShelf
@@ -219,6 +219,41 @@ def claimed(claims: "NodeClaims") -> str:
     return ", ".join(told) + (f", on {plain(claims.device)}" if claims.device else "")
 
 
+@click.command(epilog=examples("cuckoo stake network", "cuckoo stake network --json"))
+@json_option
+@chain_options
+@place_options
+def network(place: Place, *, as_json: bool) -> None:
+    """Show the network: nodes and weight by role, emission, and what coordinators paid for tasks by day."""
+
+    async def read() -> "Stats":
+        async with open_past(place, asking=True) as past:
+            return await past.shelf.stats()
+
+    stats = asyncio.run(read())
+    if as_json:
+        print_json(as_builtins(stats))
+        return
+    click.echo(f"{place.read_network().name} at block {stats.at.block:,}")
+    rows = [
+        (
+            role,
+            f"{stats.nodes[role]:,}",
+            f"{stats.eligible[role]:,}",
+            shortened(stats.weight_cai[role]),
+            shortened(stats.emission_per_day_cai[role]),
+            shortened(stats.reserve_cai[role]),
+        )
+        for role in stats.nodes
+    ]
+    columns = ("role", "nodes", "that carry weight", "weight", "emission a day", "left of it")
+    print_table(columns, rows, right=columns[1:])
+    paid = [(day, shortened(amount)) for day, amount in reversed(stats.paid_cai_by_day.items()) if amount != "0"]
+    if paid:
+        print_table(("day (UTC)", "paid for tasks (CAI)"), paid, right=("paid for tasks (CAI)",))
+    note(f"  coordinators claim {stats.claimed_tasks:,} tasks done and {stats.claimed_draws:,} draws")
+
+
 def _numbers(event: "EventRow") -> str:
     """Write what an event says; what is longer than an address stays away."""
     return ", ".join(f"{name} {value}" for name, value in event.numbers.items() if len(value) <= ADDRESS_LENGTH)
@@ -228,4 +263,4 @@ def _date(at: int) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
 
 
-COMMANDS = (rewards, node)
+COMMANDS = (rewards, node, network)

@@ -71,6 +71,15 @@ async def test_rewards_and_node__as_the_portal_has_them(chain, run):
     assert "\x1b" not in text
 
 
+async def test_network__as_json_and_for_people__says_the_same(run):
+    told = json.loads(await run("network", "--json"))
+    assert set(told["nodes"]) == {"miner", "coordinator"}
+    assert len(told["paid_cai_by_day"]) == 30
+    text = await run("network")
+    assert "emission a day" in text
+    assert f"{told['nodes']['miner']}" in text
+
+
 async def test_rewards__nobody__says_nothing_and_csv_and_json_exclude_each_other(chain, run):
     nobody = (await chain.person()).address
     assert json.loads(await run("rewards", nobody, "--json"))["earned"] == []

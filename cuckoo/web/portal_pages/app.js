@@ -13,6 +13,7 @@ import * as wallet from "./wallet.js";
 const NAMES = ["overview", "nodes", "stake", "rewards", "register", "disputes", "network"];
 const SCREENS = { ...screens, register, rewards, disputes };
 const LOOK_MS = 12000;
+const STARTING_MS = 2000; // the server reads what has happened on the chain
 let shown = 0;
 
 function place() {
@@ -34,6 +35,7 @@ async function render({ quietly = false } = {}) {
     element("at").textContent = at ? say("at", { block: at.block.toLocaleString(), time: moment(at.time) }) : "";
   } catch (error) {
     if (mine !== shown) return;
+    if (error.status === 503) setTimeout(() => { if (mine === shown) render({ quietly: true }); }, STARTING_MS);
     const again = made("button", { type: "button", onclick: () => render() }, say("again"));
     view.replaceChildren(made("section", {}, made("p", { class: "error", role: "alert" }, reason(error)), again));
   }
