@@ -82,6 +82,12 @@ class DisputesLog:
         found = await self._search(("Opened",), [None, *who], min(assignment.draw_block, latest), latest)
         return [event.arguments["dispute"] for event in found if bytes(event.arguments["faultId"]) == fault_id]
 
+    async def against(self, miner: NodeId) -> list[int]:
+        """Find all disputes about results of a miner, oldest first."""
+        latest = (await self._client.block()).number
+        found = await self._search(("Opened",), [None, word(miner)], self._client.network.deploy_block, latest)
+        return [event.arguments["dispute"] for event in found]
+
     def opened_in(self, logs: Sequence[LogReceipt]) -> int:
         """Return the dispute that a transaction has opened, by its logs."""
         return next(int(event.arguments["dispute"]) for event in self._decode(logs) if event.name == "Opened")

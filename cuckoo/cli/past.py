@@ -251,7 +251,8 @@ def network(place: Place, *, as_json: bool) -> None:
     paid = [(day, shortened(amount)) for day, amount in reversed(stats.paid_cai_by_day.items()) if amount != "0"]
     if paid:
         print_table(("day (UTC)", "paid for tasks (CAI)"), paid, right=("paid for tasks (CAI)",))
-    note(f"  coordinators claim {stats.claimed_tasks:,} tasks done and {stats.claimed_draws:,} draws")
+    done = f"{stats.claimed_tasks:,} tasks done, {stats.claimed_pictures:,} pictures, {stats.claimed_draws:,} draws"
+    note(f"  coordinators claim {done}")
 
 
 def _numbers(event: "EventRow") -> str:

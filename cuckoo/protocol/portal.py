@@ -186,7 +186,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """The network in numbers, by role: nodes, those that carry weight, weight, emission a day, what is left of it.
 
     ``paid_cai_by_day``: what coordinators paid to miners on each of the last days (UTC), the oldest first.
-    ``claimed_tasks``, ``claimed_draws``: how many coordinators say that there were.
+    ``claimed_tasks``, ``claimed_pictures``, ``claimed_draws``: how many coordinators say that there were.
     """
 
     at: At
@@ -197,6 +197,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     reserve_cai: dict[str, str]
     paid_cai_by_day: dict[str, str]
     claimed_tasks: int
+    claimed_pictures: int
     claimed_draws: int
 
 

@@ -122,6 +122,7 @@ class MinerView(msgspec.Struct, frozen=True, kw_only=True):
         introduction: its own words, not to be trusted.
         assigned, done, failed, lost: attempts at this coordinator.
         expected: sum of its probabilities over the draws that it took part in; variance: of p (1 - p).
+        pictures: that it made.
         device: its own word for what it runs on; "" while it is not signed in.
         speed: how fast it was lately at this coordinator, in megapixel-steps a second; 0 while that is not known.
         audits_passed, audits_failed: its results that others made again, and found right, or wrong.
@@ -142,6 +143,7 @@ class MinerView(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
     expected: float = 0.0
     variance: float = 0.0
+    pictures: int = 0
     device: str = ""
     speed: float = 0.0
     audits_passed: int = 0

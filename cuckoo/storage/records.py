@@ -136,6 +136,7 @@ class MinerCounts(msgspec.Struct, frozen=True, kw_only=True):
         assigned, done, failed, lost: attempts.
         expected: sum of its probabilities over the draws that it took part in.
         variance: sum of p * (1 - p) over them.
+        pictures: that it made.
     """
 
     miner_node: NodeId
@@ -145,6 +146,7 @@ class MinerCounts(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
     expected: float = 0.0
     variance: float = 0.0
+    pictures: int = 0
 
 
 class LogChunk(msgspec.Struct, frozen=True, kw_only=True):

@@ -163,6 +163,7 @@ class TaskStore:
             )
             connection.execute("UPDATE tasks SET status = 'done', ended_at = ? WHERE position = ?", (at, position))
             _count(connection, miner_node, "done")
+            _count(connection, miner_node, "pictures", len(digests))
             return digests
 
         return run
@@ -295,7 +296,7 @@ class TaskStore:
         """Read what every miner did."""
         rows = await self._reader.execute(
             lambda connection: connection.execute(
-                "SELECT miner_node, assigned, done, failed, lost, expected, variance FROM miner_counts"
+                "SELECT miner_node, assigned, done, failed, lost, expected, variance, pictures FROM miner_counts"
             ).fetchall()
         )
         return {
@@ -307,8 +308,9 @@ class TaskStore:
                 lost=lost,
                 expected=expected,
                 variance=variance,
+                pictures=pictures,
             )
-            for node, assigned, done, failed, lost, expected, variance in rows
+            for node, assigned, done, failed, lost, expected, variance, pictures in rows
         }
 
 
@@ -347,9 +349,9 @@ def _end_open(connection: sqlite3.Connection, position: int, state: AttemptState
     )
 
 
-def _count(connection: sqlite3.Connection, miner_node: NodeId, column: str) -> None:
+def _count(connection: sqlite3.Connection, miner_node: NodeId, column: str, more: int = 1) -> None:
     connection.execute(
-        f"INSERT INTO miner_counts (miner_node, {column}) VALUES (?, 1) "
-        f"ON CONFLICT DO UPDATE SET {column} = {column} + 1",
-        (miner_node,),
+        f"INSERT INTO miner_counts (miner_node, {column}) VALUES (?1, ?2) "
+        f"ON CONFLICT DO UPDATE SET {column} = {column} + ?2",
+        (miner_node, more),
     )

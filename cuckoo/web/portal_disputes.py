@@ -13,6 +13,7 @@ from cuckoo.web.mounting import number_in
 
 _PAGE_MAX = 100
 _NUMBER_MAX = 2**53
+_NODE_MAX = 2**32 - 1
 
 
 class DisputesApi:
@@ -31,10 +32,12 @@ class DisputesApi:
     async def page(self, request: web.Request) -> DisputePage:
         """Some of them, the newest first."""
         asked = request.query
+        miner = number_in(asked["miner"], "miner", 1, _NODE_MAX) if "miner" in asked else None
         block, total, found = await self._records.page(
             asked.get("state", "all"),
             number_in(asked.get("offset", "0"), "offset", 0, _NUMBER_MAX),
             number_in(asked.get("limit", "20"), "limit", 1, _PAGE_MAX),
+            None if miner is None else NodeId(miner),
         )
         return DisputePage(
             at=At(block=block.number, time=block.timestamp, hash=block.hash),

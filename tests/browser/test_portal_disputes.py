@@ -72,6 +72,10 @@ async def test_disputes__list_and_one_in_full__as_the_chain_has_them(browser, ju
             assert "own stake lost" in money
             assert "burned" in money
             assert "guilty" in await page.locator("section[aria-label=Jurors]").inner_text()
+            await page.goto(address + "#node/2")
+            about = page.locator("section[aria-label='Disputes about its results'] tbody tr")
+            await about.nth(1).wait_for()
+            assert await about.count() == 2
             await page.goto(address + "#disputes/77")
             await page.get_by_text("there are 2").wait_for()
             page.wrong.clear()  # the browser notes the 404 that was asked for

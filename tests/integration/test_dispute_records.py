@@ -53,6 +53,8 @@ async def test_record__lazy_juror_outvoted__all_that_was_taken_went_somewhere(to
         records = Records(client)
         assert [one.dispute.dispute_id for one in (await records.page("open", 0, 9))[2]] == [1]
         assert (await records.page("past", 0, 9))[1] == 0
+        assert (await records.page("all", 0, 9, town.miner))[1] == 1
+        assert (await records.page("all", 0, 9, lazy))[1] == 0
         with pytest.raises(NotFound, match="there are 1"):
             await records.record(2)
         with pytest.raises(InvalidField, match="state"):

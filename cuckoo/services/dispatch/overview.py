@@ -153,4 +153,5 @@ class Overview:
             lost=counts.lost,
             expected=counts.expected,
             variance=counts.variance,
+            pictures=counts.pictures,
         )

@@ -62,12 +62,15 @@ class Records:
         self._docket = Docket(client)
         self._ended: dict[int, Result] = {}
 
-    async def page(self, state: str, offset: int, limit: int) -> tuple[Block, int, list[Result]]:
+    async def page(
+        self, state: str, offset: int, limit: int, miner: NodeId | None = None
+    ) -> tuple[Block, int, list[Result]]:
         """Read some disputes, the newest first.
 
         Args:
             state: one of ``STATES``.
             offset, limit: which part of them.
+            miner: only those about results of this one; None: all.
 
         Returns:
             The block that it is true at, how many there are in that state, and those.
@@ -80,8 +83,12 @@ class Records:
             raise InvalidField("state", state, f"must be one of {', '.join(STATES)}")
         block = await self._client.block()
         running = {one.dispute_id for one in await self._docket.live()} if state != "all" else set()
-        newest = await self._docket.contract.count()
-        wanted = [one for one in range(newest, 0, -1) if state == "all" or (one in running) is (state == "open")]
+        numbers: Sequence[int]
+        if miner is None:
+            numbers = range(await self._docket.contract.count(), 0, -1)
+        else:
+            numbers = (await self._docket.log.against(miner))[::-1]
+        wanted = [one for one in numbers if state == "all" or (one in running) is (state == "open")]
         return block, len(wanted), [await self.result(one) for one in wanted[offset : offset + limit]]
 
     async def result(self, number: int) -> Result:

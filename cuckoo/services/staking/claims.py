@@ -30,7 +30,18 @@ AT_ONCE = 4
 PAGES_MAX = 50
 DEVICE_MAX = 80
 _NUMBER_MAX = 10**15
-_COUNTS = ("assigned", "done", "failed", "lost", "expected", "variance", "speed", "audits_passed", "audits_failed")
+_COUNTS = (
+    "assigned",
+    "done",
+    "failed",
+    "lost",
+    "expected",
+    "variance",
+    "speed",
+    "audits_passed",
+    "audits_failed",
+    "pictures",
+)
 
 Connect = Callable[[str], AppClient]
 
@@ -54,6 +65,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     audits_passed: int
     audits_failed: int
+    pictures: int
 
 
 class Claims:
@@ -70,7 +82,10 @@ class Claims:
     async def start(self) -> None:
         """Read what was said before this process began."""
         for coordinator, at, body in await self._chronicle.read(lambda pages: pages.claims()):
-            claims = msgspec.json.decode(body, type=list[Claim])
+            try:
+                claims = msgspec.json.decode(body, type=list[Claim])
+            except msgspec.ValidationError:
+                continue  # of another version of this program; it is asked again soon
             self._said[coordinator] = (at, {one.miner: one for one in claims})
 
     async def run(self, coordinators: Callable[[], Mapping[NodeId, str]]) -> None:
@@ -133,13 +148,9 @@ class Claims:
             if miner in claims
         )
 
-    def tasks_done(self) -> int:
-        """Sum the tasks that all coordinators say were done."""
-        return sum(claim.done for _, claims in self._said.values() for claim in claims.values())
-
-    def draws(self) -> int:
-        """Sum the draws that all coordinators say there were."""
-        return sum(claim.assigned for _, claims in self._said.values() for claim in claims.values())
+    def total(self, field: str) -> int:
+        """Sum what all coordinators say about all miners; ``field``: of :class:`Claim`."""
+        return sum(getattr(claim, field) for _, claims in self._said.values() for claim in claims.values())
 
 
 def _claim(view: MinerView) -> Claim:

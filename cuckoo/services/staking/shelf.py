@@ -286,8 +286,9 @@ class NodeShelf:
             weight_cai={name: format_cai(one.weight_wei, grouped=False) for name, one in paid.items()},
             emission_per_day_cai={name: format_cai(one.rate_wei * DAY_S, grouped=False) for name, one in paid.items()},
             reserve_cai={name: format_cai(one.reserve_wei, grouped=False) for name, one in paid.items()},
-            claimed_tasks=self._claims.tasks_done(),
-            claimed_draws=self._claims.draws(),
+            claimed_tasks=self._claims.total("done"),
+            claimed_pictures=self._claims.total("pictures"),
+            claimed_draws=self._claims.total("assigned"),
             paid_cai_by_day={day: format_cai(amount, grouped=False) for day, amount in paid_by_day.items()},
         )
 

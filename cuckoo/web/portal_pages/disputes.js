@@ -26,17 +26,26 @@ export async function disputes(id, refresh) {
     ...Object.entries(STATES).map(([value, name]) => made("option", { value, selected: asked.state === value }, say(name))));
   const step = (by) => { asked.offset += by; refresh(); };
   const to = Math.min(asked.offset + PAGE, told.total);
-  const rows = told.disputes.map((one) => [made("a", { href: `#disputes/${one.dispute}` }, say("dispute", { id: one.dispute })), nodeLink(one.miner), nodeLink(one.coordinator), stateOf(one), until(one), summary(one)]);
+  const rows = told.disputes.map(row);
   return {
     at: told.at,
     parts: [section(say("disputes"), made("p", {}, say("disputesText")), made("div", { class: "filters" }, made("label", {}, say("state"), choice)),
       rows.length
-        ? table(say("disputes"), [[say("disputes"), { left: true }], [say("accusedMiner")], [say("coordinator")], [say("state"), { left: true }], [say("until"), { left: true, look: "date" }], [say("outcome"), { left: true }]], rows)
+        ? list(say("disputes"), rows)
         : made("p", {}, say(asked.state === "all" ? "noDisputes" : "noneInState")),
       made("div", { class: "pages" }, made("span", {}, say("page", { from: rows.length ? asked.offset + 1 : 0, to, total: told.total })),
         made("button", { type: "button", class: "quiet", disabled: asked.offset === 0, onclick: () => step(-PAGE) }, say("previous")),
         made("button", { type: "button", class: "quiet", disabled: to >= told.total, onclick: () => step(PAGE) }, say("next"))))],
   };
+}
+
+const row = (one) => [made("a", { href: `#disputes/${one.dispute}` }, say("dispute", { id: one.dispute })), nodeLink(one.miner), nodeLink(one.coordinator), stateOf(one), until(one), summary(one)];
+const list = (label, rows) => table(label, [[say("disputes"), { left: true }], [say("accusedMiner")], [say("coordinator")], [say("state"), { left: true }], [say("until"), { left: true, look: "date" }], [say("outcome"), { left: true }]], rows);
+
+// The section of a miner's page; nothing where nobody ever accused it.
+export async function accused(miner) {
+  const told = await read("/api/disputes", { miner, limit: 10 });
+  return told.total ? [section(say("disputesOf"), list(say("disputesOf"), told.disputes.map(row)))] : [];
 }
 
 async function dispute(id) {

@@ -3,6 +3,7 @@
 import { form } from "./acting.js";
 import { read } from "./api.js";
 import { chooser, claimCells, claimed, comparison } from "./claims.js";
+import { accused } from "./disputes.js";
 import { badge, cai, facts, lasting, link, made, moment, nodeLink, percent, reason, section, table } from "./dom.js";
 import { bars } from "./plots.js";
 import { owning } from "./owners.js";
@@ -110,7 +111,7 @@ export async function nodes() {
 }
 
 export async function node(id) {
-  const [told, charts] = await Promise.all([read(`/api/nodes/${encodeURIComponent(id)}`), nodeCharts(id)]);
+  const [told, charts, disputed] = await Promise.all([read(`/api/nodes/${encodeURIComponent(id)}`), nodeCharts(id), accused(id)]);
   const row = told.node;
   const name = row.name || `${say("node")} ${row.node_id}`;
   const warnings = against(told);
@@ -135,6 +136,7 @@ export async function node(id) {
       ...(canSign() ? owning(told) : []),
       ...charts,
       ...claimed(told),
+      ...disputed,
       section(say("ownWords"), made("p", { class: "hint" }, say("claims")), made("p", { class: "words" }, words.text || "–"),
         facts(words.location && [say("location"), words.location], words.url && [say("url"), link(words.url)], told.links.length && [say("links"), ...told.links.flatMap((one) => [link(one), made("br")])])),
       section(say("history"), history.length ? table(say("history"), [[say("kind"), { left: true }], [say("when"), { left: true, look: "date" }], [say("block")], [say("numbers"), { left: true }]], history) : made("p", {}, say("nothingHappened"))),
@@ -190,7 +192,7 @@ export async function network() {
     parts: [
       section(say("network"), made("p", {}, `${session.network}, chain ${session.chain_id}`),
         table(say("network"), [[say("role"), { left: true }], [say("nodesHere")], [say("eligibleHere")], [say("total")], [say("emission")], [say("reserve")]], rows)),
-      section(say("claimedTitle"), made("p", { class: "hint" }, say("claimedHow")), facts([say("tasks"), told.claimed_tasks.toLocaleString()], [say("draws"), told.claimed_draws.toLocaleString()])),
+      section(say("claimedTitle"), made("p", { class: "hint" }, say("claimedHow")), facts([say("tasks"), told.claimed_tasks.toLocaleString()], [say("pictures"), told.claimed_pictures.toLocaleString()], [say("draws"), told.claimed_draws.toLocaleString()])),
       section(say("payments"), bars(say("payments"), [say("paid")], Object.entries(told.paid_cai_by_day).map(([day, amount]) => [day, [Number(amount)]]))),
       section(say("rules"), facts([say("unbondingTime"), lasting(rules.unbonding_s)], [say("notice"), lasting(rules.commission_notice_s)], [say("jail"), lasting(rules.jail_s)],
         [say("slash"), `${rules.slash_percent} %`], [say("proven"), `${rules.slash_proven_percent} %`])),

@@ -55,7 +55,7 @@ async def test_claims__of_two_coordinators__summed_and_each_visible(coordinators
     assert [(one.coordinator, one.claims.tasks_done) for one in claims.by(5)] == [(1, 8), (2, 24)]
     assert claims.of(7) is None, "nothing is claimed about it"
     assert claims.of(8).tasks_done == 3, "on the second page"
-    assert (claims.tasks_done(), claims.draws()) == (35, 44)
+    assert (claims.total("done"), claims.total("assigned")) == (35, 44)
     again = collector(chronicle)
     await again.start()
     assert again.of(5) == told

@@ -219,7 +219,9 @@ async def test_miner_counts__attempts_and_odds__added_up(store, running, new_att
     for _ in range(2):
         await store.writer.execute(store.tasks.add_expected({NodeId(7): (0.5, 0.25), NodeId(8): (0.25, 0.125)}))
     assert await store.tasks.miner_counts() == {
-        NodeId(7): MinerCounts(miner_node=NodeId(7), assigned=3, done=1, failed=1, lost=1, expected=1.0, variance=0.5),
+        NodeId(7): MinerCounts(
+            miner_node=NodeId(7), assigned=3, done=1, failed=1, lost=1, expected=1.0, variance=0.5, pictures=2
+        ),
         NodeId(8): MinerCounts(miner_node=NodeId(8), expected=0.5, variance=0.25),
     }
 
